@@ -1,0 +1,1 @@
+//! Verifier: DNS over HTTPS (RFC 8484).

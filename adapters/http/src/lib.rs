@@ -1,0 +1,1 @@
+//! HTTPS transport on hyper and rustls.

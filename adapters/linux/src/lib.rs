@@ -1,0 +1,1 @@
+//! Linux: kernel address events, rtnetlink snapshots, WAN probe, clock.

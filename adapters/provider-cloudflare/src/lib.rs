@@ -1,0 +1,1 @@
+//! DnsProvider for Cloudflare.

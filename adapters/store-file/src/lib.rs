@@ -1,0 +1,1 @@
+//! StateStore in two alternating checksummed slots.

@@ -1,0 +1,1 @@
+//! The domain logic of ddns: types, state machines, ports and the driver.

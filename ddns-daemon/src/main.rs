@@ -1,0 +1,2 @@
+//! ddnsd: wiring, telemetry, admin socket, signals.
+fn main() {}

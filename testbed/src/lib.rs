@@ -1,0 +1,1 @@
+//! A small world on loopback for the demo and the black-box tests.
