@@ -1,0 +1,119 @@
+//! What the host's interfaces hold: snapshots, and the news that one has changed.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::time::Instant;
+
+/// An address family.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Family {
+    /// IPv4
+    V4,
+    /// IPv6
+    V6,
+}
+
+impl Family {
+    /// Both families, in the order in which they are reported.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// The family of an address.
+    pub const fn of(address: &IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
+    }
+}
+
+/// The flags of an address that matter for publishing it (`IFA_F_*` of `linux/if_addr.h`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct AddressFlags {
+    /// Duplicate address detection has not ended (`IFA_F_TENTATIVE`, RFC 4862 §5.4).
+    pub tentative: bool,
+    /// Duplicate address detection found a duplicate (`IFA_F_DADFAILED`).
+    pub dad_failed: bool,
+    /// The preferred lifetime is over (`IFA_F_DEPRECATED`, RFC 4862 §5.5.4).
+    pub deprecated: bool,
+    /// A privacy address (`IFA_F_TEMPORARY` on IPv6, RFC 8981). Never set on IPv4, where the same bit means secondary.
+    pub temporary: bool,
+}
+
+/// One address on one interface.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct InterfaceAddress {
+    /// The interface's index, reused by the kernel after the interface is gone.
+    pub index: u32,
+    /// The interface's name at the time of the snapshot.
+    pub interface: String,
+    /// The local address.
+    pub address: IpAddr,
+    /// Bits of the network prefix.
+    pub prefix_len: u8,
+    /// Its flags.
+    pub flags: AddressFlags,
+    /// Whether the interface is administratively up (`IFF_UP`).
+    pub link_up: bool,
+}
+
+/// All addresses of the host at one moment: the whole truth, not a difference. Kept sorted and without duplicates, so
+/// that equal states compare equal.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Snapshot {
+    addresses: Vec<InterfaceAddress>,
+}
+
+impl Snapshot {
+    /// A snapshot of these addresses, in any order.
+    pub fn new(mut addresses: Vec<InterfaceAddress>) -> Self {
+        addresses.sort_unstable();
+        addresses.dedup();
+        Self { addresses }
+    }
+
+    /// The addresses, sorted by interface index, interface name and address.
+    pub fn addresses(&self) -> &[InterfaceAddress] {
+        &self.addresses
+    }
+}
+
+/// Why a source looked again, with the times that show how fast it was told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hint {
+    /// What woke the source: `socket-filter`, `netlink`, or `snapshot` where it looked of its own accord.
+    pub rung: &'static str,
+    /// When the kernel announced the (first) change, where the kernel said so.
+    pub kernel_at: Option<Instant>,
+    /// When the source learned of it.
+    pub received_at: Instant,
+    /// Announcements that this snapshot answers; 0 when the source looked of its own accord.
+    pub announcements: u32,
+    /// Announcements were lost (a full ring, ENOBUFS) and this snapshot makes up for them.
+    pub after_loss: bool,
+}
+
+/// A source's news: the host's addresses as they are, and why it looked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IpChangeEvent {
+    /// The whole state.
+    pub snapshot: Snapshot,
+    /// Why the source looked.
+    pub hint: Hint,
+}
+
+impl IpChangeEvent {
+    /// An event for embedding programs and sources of their own.
+    pub const fn new(snapshot: Snapshot, hint: Hint) -> Self {
+        Self { snapshot, hint }
+    }
+}

@@ -1,0 +1,240 @@
+//! Configuration from `DDNS_*` variables: typed, with every problem at once.
+
+mod endpoint;
+mod records;
+mod secret;
+mod settings;
+mod variable;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use endpoint::{Endpoint, HostPort};
+pub use records::RecordSpec;
+pub use settings::{Problem, SecretFile, SecretFiles, Settings};
+pub use variable::{Kind, Variable};
+
+use crate::publish::Pace;
+use records::parse_records;
+
+/// What every deployment configures, apart from its plug-ins.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// Decide and say, but write nothing.
+    pub dry_run: bool,
+    /// The records, in the order in which they are updated.
+    pub records: Vec<RecordSpec>,
+    /// Publish addresses of this interface only.
+    pub interface: Option<String>,
+    /// The pace of updates.
+    pub pace: Pace,
+    /// The rest that ends a phase of changes.
+    pub settle: Duration,
+    /// The wait before the first look at the addresses.
+    pub startup_delay: Duration,
+    /// The most news of the source taken before anything else gets its turn.
+    pub event_capacity: usize,
+    /// Between two probe rounds while ready; `None` for none.
+    pub probe_interval: Option<Duration>,
+    /// What is probed.
+    pub probe_targets: Vec<HostPort>,
+    /// The resolvers that prove.
+    pub doh: Vec<Endpoint>,
+    /// Where the admin socket listens.
+    pub admin_socket: PathBuf,
+}
+
+/// Further trust anchors.
+pub const CA_FILE: Variable = Variable {
+    name: "DDNS_CA_FILE",
+    kind: Kind::Optional { format: "path of a PEM file" },
+    help: "Certificates of further authorities to trust, for all TLS connections, beside the built-in ones.",
+};
+/// The level of the log.
+pub const LOG_LEVEL: Variable = Variable {
+    name: "DDNS_LOG_LEVEL",
+    kind: Kind::Choice { values: &["error", "warn", "info", "debug", "trace"], default: "info" },
+    help: "The least level that is logged.",
+};
+/// The form of the log.
+pub const LOG_FORMAT: Variable = Variable {
+    name: "DDNS_LOG_FORMAT",
+    kind: Kind::Choice { values: &["text", "json"], default: "text" },
+    help: "The form of log lines on standard error.",
+};
+/// The kind of source.
+pub const IP_SOURCE_TYPE: Variable = Variable {
+    name: "DDNS_IP_SOURCE_TYPE",
+    kind: Kind::Plugin { default: "kernel" },
+    help: "Where addresses come from. `kernel`: this host's interfaces, by kernel events (`netlink` is its old name).",
+};
+/// The kind of provider.
+pub const PROVIDER_TYPE: Variable = Variable {
+    name: "DDNS_PROVIDER_TYPE",
+    kind: Kind::Plugin { default: "cloudflare" },
+    help: "Where the records are kept.",
+};
+/// The kind of store.
+pub const STATE_STORE_TYPE: Variable = Variable {
+    name: "DDNS_STATE_STORE_TYPE",
+    kind: Kind::Plugin { default: "file" },
+    help: "Where state is kept over restarts: `file`, or `memory` for not at all.",
+};
+const MODE: Variable = Variable {
+    name: "DDNS_MODE",
+    kind: Kind::Choice { values: &["run", "dry-run"], default: "run" },
+    help: "`dry-run` decides and says what it would do, but writes no record and no state.",
+};
+const RECORDS: Variable = Variable {
+    name: "DDNS_RECORDS",
+    kind: Kind::Required { format: "a comma list of name[:A|AAAA]" },
+    help: "The records to keep right, updated in this order. A bare name stands for A and AAAA, each as soon as the \
+           host has an address of its family; `name:A` or `name:AAAA` says that there has to be one.",
+};
+const IP_SOURCE_INTERFACE: Variable = Variable {
+    name: "DDNS_IP_SOURCE_INTERFACE",
+    kind: Kind::Optional { format: "an interface's name" },
+    help: "Publish addresses of this interface only. Without it, of any.",
+};
+const MAX_RETRIES: Variable = Variable {
+    name: "DDNS_MAX_RETRIES",
+    kind: Kind::Number { min: 0, max: 100, default: 3 },
+    help: "Failures in a row after which a record is reported as failing (ERROR) and tried every 5 minutes. A change is \
+           never given up.",
+};
+const RETRY_DELAY_SECS: Variable = Variable {
+    name: "DDNS_RETRY_DELAY_SECS",
+    kind: Kind::Number { min: 1, max: 300, default: 5 },
+    help: "The wait after a first failed update; it doubles with each further one, up to 5 minutes.",
+};
+const MIN_UPDATE_INTERVAL_SECS: Variable = Variable {
+    name: "DDNS_MIN_UPDATE_INTERVAL_SECS",
+    kind: Kind::Number { min: 0, max: 86_400, default: 60 },
+    help: "The least time between two writes of one record. A change within it is written at its end.",
+};
+const STARTUP_DELAY_SECS: Variable = Variable {
+    name: "DDNS_STARTUP_DELAY_SECS",
+    kind: Kind::Number { min: 0, max: 600, default: 0 },
+    help: "The wait before the first look at the addresses.",
+};
+const EVENT_CHANNEL_CAPACITY: Variable = Variable {
+    name: "DDNS_EVENT_CHANNEL_CAPACITY",
+    kind: Kind::Number { min: 1, max: 100_000, default: 1000 },
+    help: "The most kernel announcements folded into one look at the addresses, so that a storm can't keep the rest \
+           from its turn. Nothing is dropped: each look sees the whole truth.",
+};
+const SETTLE_MS: Variable = Variable {
+    name: "DDNS_SETTLE_MS",
+    kind: Kind::Number { min: 0, max: 500, default: 50 },
+    help: "The rest that ends a phase of changes that leave doubt about the new address. A plain swap doesn't wait.",
+};
+const PROBE_INTERVAL_SECS: Variable = Variable {
+    name: "DDNS_PROBE_INTERVAL_SECS",
+    kind: Kind::Number { min: 0, max: 86_400, default: 120 },
+    help: "Between two looks at the way to the Internet while all is well; 0 for none. While not ready it is looked at \
+           every 30 seconds.",
+};
+const PROBE_TARGETS: Variable = Variable {
+    name: "DDNS_PROBE_TARGETS",
+    kind: Kind::Text {
+        format: "a comma list of host:port",
+        default: "1.1.1.1:443,8.8.8.8:443,9.9.9.9:443,[2606:4700:4700::1111]:443,[2620:fe::fe]:443",
+    },
+    help: "Independent servers with TLS. The Internet counts as reachable while at least half of those of one address \
+           family complete a handshake.",
+};
+const DOH_URLS: Variable = Variable {
+    name: "DDNS_DOH_URLS",
+    kind: Kind::Text {
+        format: "a comma list of https:// URLs",
+        default: "https://cloudflare-dns.com/dns-query,https://dns.google/dns-query,https://dns.quad9.net/dns-query",
+    },
+    help: "The resolvers that prove a record (RFC 8484). More than half of them have to agree.",
+};
+const ADMIN_SOCKET: Variable = Variable {
+    name: "DDNS_ADMIN_SOCKET",
+    kind: Kind::Text { format: "path", default: "/run/ddnsd/ddnsd.sock" },
+    help: "The Unix socket that answers `/healthz` and `/readyz`.",
+};
+
+/// The variables that are the same for all plug-ins, in the order of the documentation.
+pub const VARIABLES: &[Variable] = &[
+    RECORDS,
+    MODE,
+    IP_SOURCE_TYPE,
+    IP_SOURCE_INTERFACE,
+    PROVIDER_TYPE,
+    STATE_STORE_TYPE,
+    MIN_UPDATE_INTERVAL_SECS,
+    RETRY_DELAY_SECS,
+    MAX_RETRIES,
+    STARTUP_DELAY_SECS,
+    SETTLE_MS,
+    EVENT_CHANNEL_CAPACITY,
+    DOH_URLS,
+    PROBE_TARGETS,
+    PROBE_INTERVAL_SECS,
+    CA_FILE,
+    ADMIN_SOCKET,
+    LOG_LEVEL,
+    LOG_FORMAT,
+];
+
+impl Config {
+    /// Reads [`VARIABLES`]; problems are left in `settings`, whose `finish` tells whether the result is good.
+    pub fn read(settings: &mut Settings<'_>) -> Self {
+        let (records, wrong) = parse_records(&settings.list(&RECORDS));
+        for reason in wrong {
+            settings.problem(&RECORDS, &reason, "write each record once, as name, name:A or name:AAAA");
+        }
+        let min_interval = Duration::from_secs(settings.number(&MIN_UPDATE_INTERVAL_SECS));
+        if min_interval.is_zero() {
+            settings.warn(
+                &MIN_UPDATE_INTERVAL_SECS,
+                "a flapping address may use up the provider's rate limit",
+                "use 60, unless this is a test",
+            );
+        }
+        Self {
+            dry_run: settings.choice(&MODE) == "dry-run",
+            records,
+            interface: settings.text(&IP_SOURCE_INTERFACE),
+            pace: Pace {
+                min_interval,
+                retry_delay: Duration::from_secs(settings.number(&RETRY_DELAY_SECS)),
+                max_retries: u32::try_from(settings.number(&MAX_RETRIES)).unwrap_or(u32::MAX),
+            },
+            settle: Duration::from_millis(settings.number(&SETTLE_MS)),
+            startup_delay: Duration::from_secs(settings.number(&STARTUP_DELAY_SECS)),
+            event_capacity: usize::try_from(settings.number(&EVENT_CHANNEL_CAPACITY)).unwrap_or(usize::MAX),
+            probe_interval: Some(settings.number(&PROBE_INTERVAL_SECS))
+                .filter(|secs| *secs > 0)
+                .map(Duration::from_secs),
+            probe_targets: read_each(settings, &PROBE_TARGETS, HostPort::parse),
+            doh: endpoints(settings, &DOH_URLS),
+            admin_socket: PathBuf::from(settings.text(&ADMIN_SOCKET).unwrap_or_default()),
+        }
+    }
+}
+
+/// The endpoints of a comma list; plain `http://` is warned of.
+pub fn endpoints(settings: &mut Settings<'_>, variable: &Variable) -> Vec<Endpoint> {
+    let endpoints = read_each(settings, variable, Endpoint::parse);
+    if endpoints.iter().any(|endpoint| !endpoint.secure) {
+        settings.warn(variable, "plain http:// can be read and changed on its way", "use https://");
+    }
+    endpoints
+}
+
+fn read_each<T>(settings: &mut Settings<'_>, variable: &Variable, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+    let mut read = Vec::new();
+    for part in settings.list(variable) {
+        match parse(&part) {
+            Ok(value) => read.push(value),
+            Err(reason) => {
+                settings.problem(variable, &format!("{part:?}: {reason}"), &format!("use {}", variable.kind.format()))
+            }
+        }
+    }
+    read
+}

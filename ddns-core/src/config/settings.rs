@@ -1,0 +1,244 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+
+use secrecy::SecretString;
+
+use super::secret::{check_secret, decode_secret};
+use super::{Kind, Variable};
+
+/// Something wrong with the configuration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    /// The variable.
+    pub variable: String,
+    /// What it holds; never a secret.
+    pub value: Option<String>,
+    /// What is wrong with that.
+    pub reason: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "{}={:?}: {}; {}", self.variable, value, self.reason, self.remedy),
+            None => write!(f, "{}: {}; {}", self.variable, self.reason, self.remedy),
+        }
+    }
+}
+
+/// Reads the files that secrets lie in; the core itself opens nothing.
+pub trait SecretFiles {
+    /// The content, and whether other users may read it.
+    fn read(&self, path: &Path) -> std::io::Result<SecretFile>;
+}
+
+/// A file that holds a secret.
+pub struct SecretFile {
+    /// Its content.
+    pub content: Vec<u8>,
+    /// Users other than the owner and the group may read it.
+    pub world_readable: bool,
+}
+
+/// The environment while it is read: every value goes through here, and every problem is kept until all have been
+/// looked at.
+pub struct Settings<'a> {
+    variables: BTreeMap<String, String>,
+    credentials: Option<String>,
+    files: &'a dyn SecretFiles,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+impl<'a> Settings<'a> {
+    /// The environment's `DDNS_*` variables; all others but `CREDENTIALS_DIRECTORY` are passed over. An empty variable
+    /// counts as not set. Names that are not among `known` are problems.
+    pub fn new(
+        environment: impl IntoIterator<Item = (String, String)>,
+        known: &[Variable],
+        files: &'a dyn SecretFiles,
+    ) -> Self {
+        let mut settings =
+            Self { variables: BTreeMap::new(), credentials: None, files, problems: Vec::new(), warnings: Vec::new() };
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        for variable in known {
+            names.insert(variable.name.to_owned());
+            if variable.kind == Kind::Secret {
+                names.insert(format!("{}_FILE", variable.name));
+            }
+        }
+        for (name, value) in environment {
+            if name == "CREDENTIALS_DIRECTORY" {
+                settings.credentials = Some(value);
+            } else if name.starts_with("DDNS_") {
+                if !names.contains(&name) {
+                    settings.problems.push(unknown(&name, &names));
+                } else if !value.is_empty() {
+                    settings.variables.insert(name, value);
+                }
+            }
+        }
+        settings
+    }
+
+    /// A value as it stands, or the default.
+    fn raw(&self, variable: &Variable) -> Option<String> {
+        self.variables.get(variable.name).cloned().or_else(|| variable.kind.default_text())
+    }
+
+    /// A text; `None` if it is missing, which is a problem for a required one.
+    pub fn text(&mut self, variable: &Variable) -> Option<String> {
+        let value = self.raw(variable);
+        if value.is_none()
+            && let Kind::Required { format } = variable.kind
+        {
+            self.problem(variable, "not set", &format!("set it to {format}"));
+        }
+        value
+    }
+
+    /// The parts of a comma list, trimmed; empty parts are a problem.
+    pub fn list(&mut self, variable: &Variable) -> Vec<String> {
+        let Some(text) = self.text(variable) else { return Vec::new() };
+        let parts: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
+        if parts.iter().any(String::is_empty) {
+            self.problem(variable, "an entry of the list is empty", "remove the comma too many");
+        }
+        parts.into_iter().filter(|part| !part.is_empty()).collect()
+    }
+
+    /// A text made into something else.
+    pub fn parsed<T>(&mut self, variable: &Variable, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.text(variable)?;
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(reason) => {
+                let remedy = format!("use {}", variable.kind.format());
+                self.problem(variable, &reason, &remedy);
+                None
+            }
+        }
+    }
+
+    /// A number; the default if it is wrong, which is a problem.
+    pub fn number(&mut self, variable: &Variable) -> u64 {
+        let Kind::Number { min, max, default } = variable.kind else { return 0 };
+        self.parsed(variable, |text| match text.parse::<u64>() {
+            Ok(number) if (min..=max).contains(&number) => Ok(number),
+            Ok(_) => Err("out of range".to_owned()),
+            Err(_) => Err("not a whole number".to_owned()),
+        })
+        .unwrap_or(default)
+    }
+
+    /// One of the words of a choice; the default if it is none, which is a problem.
+    pub fn choice(&mut self, variable: &Variable) -> &'static str {
+        let Kind::Choice { values, default } = variable.kind else { return "" };
+        let found = |text: &str| values.iter().copied().find(|value| *value == text);
+        self.parsed(variable, |text| found(text).ok_or_else(|| "not a known word".to_owned())).unwrap_or(default)
+    }
+
+    /// A secret from the variable, from the file that `<NAME>_FILE` names, or from `$CREDENTIALS_DIRECTORY/<name>`
+    /// (lower case). It is checked for what can't be a secret.
+    pub fn secret(&mut self, variable: &Variable) -> Option<SecretString> {
+        let file_variable = format!("{}_FILE", variable.name);
+        let direct = self.variables.get(variable.name).cloned();
+        let file = self.variables.get(&file_variable).cloned();
+        let credential = self.credentials.as_ref().map(|dir| format!("{dir}/{}", variable.name.to_ascii_lowercase()));
+        match (direct, file) {
+            (Some(_), Some(_)) => {
+                self.problem(variable, "set twice, by value and by file", &format!("unset it or {file_variable}"));
+                None
+            }
+            (Some(value), None) => {
+                self.warn(
+                    variable,
+                    "the environment of a process can be read by its user",
+                    &format!("prefer {file_variable} or systemd's LoadCredential"),
+                );
+                self.checked(variable.name, value)
+            }
+            (None, Some(path)) => self.secret_file(&file_variable, &path),
+            (None, None) => match credential {
+                Some(path) => self.secret_file(variable.name, &path),
+                None => {
+                    self.problem(variable, "not set", &format!("set {file_variable} to a file that holds it"));
+                    None
+                }
+            },
+        }
+    }
+
+    fn secret_file(&mut self, variable: &str, path: &str) -> Option<SecretString> {
+        let problem = |reason: String, remedy: &str| Problem {
+            variable: variable.to_owned(),
+            value: Some(path.to_owned()),
+            reason,
+            remedy: remedy.to_owned(),
+        };
+        let file = match self.files.read(Path::new(path)) {
+            Ok(file) => file,
+            Err(error) => {
+                let remedy = "make the file, readable by the user of ddnsd";
+                self.problems.push(problem(format!("cannot read the file: {error}"), remedy));
+                return None;
+            }
+        };
+        if file.world_readable {
+            self.warnings.push(problem("every user can read the file".to_owned(), "chmod 0640 it"));
+        }
+        match decode_secret(file.content) {
+            Ok(text) => self.checked(variable, text),
+            Err(reason) => {
+                self.problems.push(problem(reason.to_owned(), "write the secret alone into the file"));
+                None
+            }
+        }
+    }
+
+    fn checked(&mut self, variable: &str, text: String) -> Option<SecretString> {
+        match check_secret(&text) {
+            Ok(()) => Some(SecretString::from(text)),
+            Err(reason) => {
+                let remedy = "put in the secret that the provider issued".to_owned();
+                self.problems.push(Problem { variable: variable.to_owned(), value: None, reason, remedy });
+                None
+            }
+        }
+    }
+
+    /// Notes a problem with a variable's value.
+    pub fn problem(&mut self, variable: &Variable, reason: &str, remedy: &str) {
+        let problem = self.note(variable, reason, remedy);
+        self.problems.push(problem);
+    }
+
+    /// Notes something that works but shouldn't be so.
+    pub fn warn(&mut self, variable: &Variable, reason: &str, remedy: &str) {
+        let warning = self.note(variable, reason, remedy);
+        self.warnings.push(warning);
+    }
+
+    fn note(&self, variable: &Variable, reason: &str, remedy: &str) -> Problem {
+        let value = if variable.kind == Kind::Secret { None } else { self.raw(variable) };
+        Problem { variable: variable.name.to_owned(), value, reason: reason.to_owned(), remedy: remedy.to_owned() }
+    }
+
+    /// All that was noted: warnings, and problems.
+    pub fn finish(self) -> (Vec<Problem>, Vec<Problem>) {
+        (self.warnings, self.problems)
+    }
+}
+
+fn unknown(name: &str, known: &BTreeSet<String>) -> Problem {
+    let nearest = known.iter().min_by_key(|candidate| strsim::damerau_levenshtein(candidate, name));
+    Problem {
+        variable: name.to_owned(),
+        value: None,
+        reason: "no such variable".to_owned(),
+        remedy: nearest.map_or_else(String::new, |nearest| format!("did you mean {nearest}?")),
+    }
+}

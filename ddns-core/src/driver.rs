@@ -1,0 +1,261 @@
+//! Carries out what the engine decides.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{BoxStream, FuturesUnordered};
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::address::IpChangeEvent;
+use crate::config::Config;
+use crate::engine::{Action, Effects, Engine, Event, Start, Status, Transition};
+use crate::ports::{Clock, DnsProvider, IpSource, PathProbe, SaveError, SourceError, StateStore, Verifier};
+use crate::state::SavedState;
+use crate::time::Instant;
+
+/// How long a shutdown waits for updates under way.
+pub const DRAIN_UPDATES: Duration = Duration::from_secs(10);
+/// How long it waits for the state to be saved, after that.
+pub const DRAIN_STATE: Duration = Duration::from_secs(5);
+/// Requests for the status that may wait.
+const REQUESTS: usize = 16;
+
+/// All that the driver works with.
+pub struct Ports {
+    /// Where addresses come from.
+    pub source: Arc<dyn IpSource>,
+    /// Where records are kept.
+    pub provider: Arc<dyn DnsProvider>,
+    /// Who proves them.
+    pub verifier: Arc<dyn Verifier>,
+    /// Where state is kept.
+    pub store: Arc<dyn StateStore>,
+    /// Who looks at the way to the Internet.
+    pub probe: Arc<dyn PathProbe>,
+    /// The clocks and the timer.
+    pub clock: Arc<dyn Clock>,
+    /// The connections behind provider, verifier and probe.
+    pub connections: Arc<dyn Connections>,
+}
+
+/// The connections that transports keep open.
+pub trait Connections: Send + Sync {
+    /// The host holds these addresses and no others: connections from others are dead and end now.
+    fn addresses_held(&self, held: &[IpAddr]);
+    /// Closes what nobody uses.
+    fn close_idle(&self);
+}
+
+/// Sees every transition, in order.
+pub trait View: Send {
+    /// `transition` happened at `now`; `status` is the state after the whole step.
+    fn observe(&mut self, now: Instant, transition: &Transition, status: &Status);
+}
+
+/// Asks a running engine. The answer comes from its loop, so it also proves that the loop turns.
+#[derive(Clone)]
+pub struct Handle {
+    requests: mpsc::Sender<oneshot::Sender<Status>>,
+}
+
+impl Handle {
+    /// The status; `None` once the engine has ended or while too many ask.
+    pub async fn status(&self) -> Option<Status> {
+        let (sender, receiver) = oneshot::channel();
+        self.requests.try_send(sender).ok()?;
+        receiver.await.ok()
+    }
+}
+
+/// Drives one [`Engine`]. It owns one timer and no task: all that it began ends with [`Self::run`].
+pub struct DdnsEngine {
+    engine: Engine,
+    ports: Ports,
+    views: Vec<Box<dyn View>>,
+    capacity: usize,
+    requests: mpsc::Receiver<oneshot::Sender<Status>>,
+}
+
+impl DdnsEngine {
+    /// Loads the state and makes an engine. `seed` seeds the jitter.
+    pub async fn new(config: &Config, ports: Ports, views: Vec<Box<dyn View>>, seed: u64) -> (Self, Handle) {
+        let (saved, not_durable) = match ports.store.load().await {
+            Ok(saved) => (saved, None),
+            Err(error) => (None, Some(crate::error_chain(&error))),
+        };
+        let start = Start {
+            saved,
+            not_durable,
+            resolvers: ports.verifier.resolvers(),
+            seed,
+            now: ports.clock.now(),
+            wall: ports.clock.wall(),
+        };
+        let engine = Engine::new(config, |key| ports.provider.supports(key), start);
+        let (sender, requests) = mpsc::channel(REQUESTS);
+        (Self { engine, ports, views, capacity: config.event_capacity, requests }, Handle { requests: sender })
+    }
+
+    /// Runs until `shutdown` completes, then ends what is under way within [`DRAIN_UPDATES`] and [`DRAIN_STATE`].
+    pub async fn run(mut self, shutdown: impl Future<Output = ()> + Send) {
+        let mut work = Work::default();
+        self.step(Event::Started, &mut work);
+        self.turn(&mut work, shutdown).await;
+        work.watch = None;
+        self.step(Event::Shutdown, &mut work);
+        let updates = self.ports.clock.now() + DRAIN_UPDATES;
+        self.drain(&mut work, updates).await;
+        work.actions.clear();
+        let state = self.ports.clock.now() + DRAIN_STATE;
+        self.drain(&mut work, state).await;
+    }
+
+    async fn turn(&mut self, work: &mut Work, shutdown: impl Future<Output = ()> + Send) {
+        tokio::pin!(shutdown);
+        let clock = Arc::clone(&self.ports.clock);
+        let mut timer = Timer::default();
+        loop {
+            timer.set(&*clock, self.engine.deadline());
+            // In this order: the end, what was begun, what is asked, what is new, what time it is.
+            tokio::select! {
+                biased;
+                () = &mut shutdown => return,
+                Some(event) = work.actions.next() => self.step(event, work),
+                Some(result) = work.save.next() => self.step(Event::Saved(result), work),
+                Some(reply) = self.requests.recv() => { let _ = reply.send(self.engine.status()); }
+                news = next_news(&mut work.watch) => self.news(news, work),
+                () = &mut timer.sleep => self.step(Event::Tick, work),
+            }
+        }
+    }
+
+    /// News of the source; at most the configured number before anything else gets its turn.
+    fn news(&mut self, first: News, work: &mut Work) {
+        let mut next = Some(first);
+        let mut left = self.capacity;
+        while let Some(news) = next {
+            let failure = match news {
+                Some(Ok(event)) => {
+                    self.step(Event::Addresses(event), work);
+                    None
+                }
+                Some(Err(error)) => Some(crate::error_chain(&error)),
+                None => Some("the source of addresses has ended".to_owned()),
+            };
+            if let Some(what) = failure {
+                work.watch = None;
+                self.step(Event::SourceFailed { what }, work);
+            }
+            left = left.saturating_sub(1);
+            next = if left == 0 { None } else { work.watch.as_mut().and_then(|watch| watch.next().now_or_never()) };
+        }
+    }
+
+    async fn drain(&mut self, work: &mut Work, until: Instant) {
+        let mut timeout = self.ports.clock.sleep_until(until);
+        while !(work.actions.is_empty() && work.save.is_empty()) {
+            tokio::select! {
+                biased;
+                Some(event) = work.actions.next() => self.step(event, work),
+                Some(result) = work.save.next() => self.step(Event::Saved(result), work),
+                () = &mut timeout => return,
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event, work: &mut Work) {
+        let now = self.ports.clock.now();
+        let Effects { persist, actions, transitions } = self.engine.step(now, self.ports.clock.wall(), event);
+        if !transitions.is_empty() && !self.views.is_empty() {
+            let status = self.engine.status();
+            for transition in &transitions {
+                self.views.iter_mut().for_each(|view| view.observe(now, transition, &status));
+            }
+        }
+        if let Some(state) = persist {
+            let store = Arc::clone(&self.ports.store);
+            work.save.push(save(store, state).boxed());
+        }
+        for action in actions {
+            self.carry_out(action, work);
+        }
+    }
+
+    fn carry_out(&self, action: Action, work: &mut Work) {
+        match action {
+            Action::Watch => work.watch = Some(self.ports.source.watch()),
+            Action::AddressesHeld(held) => self.ports.connections.addresses_held(&held),
+            Action::CloseIdle => self.ports.connections.close_idle(),
+            Action::Resolve { record, key, ask, quorum } => {
+                let verifier = Arc::clone(&self.ports.verifier);
+                work.actions.push(
+                    async move { Event::Resolved { record, ask, votes: verifier.resolve(&key, quorum).await } }.boxed(),
+                );
+            }
+            Action::Read { record, key } => {
+                let provider = Arc::clone(&self.ports.provider);
+                work.actions.push(async move { Event::Read { record, result: provider.read(&key).await } }.boxed());
+            }
+            Action::Update { record, request } => {
+                let provider = Arc::clone(&self.ports.provider);
+                work.actions
+                    .push(async move { Event::Updated { record, result: provider.update(&request).await } }.boxed());
+            }
+            Action::Probe => {
+                let probe = Arc::clone(&self.ports.probe);
+                work.actions.push(async move { Event::Probed(probe.probe().await) }.boxed());
+            }
+        }
+    }
+}
+
+type News = Option<Result<IpChangeEvent, SourceError>>;
+type Watch = BoxStream<'static, Result<IpChangeEvent, SourceError>>;
+
+/// What is under way.
+#[derive(Default)]
+struct Work {
+    watch: Option<Watch>,
+    actions: FuturesUnordered<BoxFuture<'static, Event>>,
+    save: FuturesUnordered<BoxFuture<'static, Result<(), SaveError>>>,
+}
+
+async fn save(store: Arc<dyn StateStore>, state: SavedState) -> Result<(), SaveError> {
+    store.save(&state).await
+}
+
+async fn next_news(watch: &mut Option<Watch>) -> News {
+    match watch {
+        Some(watch) => watch.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The one timer, set anew only when the deadline moves.
+struct Timer {
+    deadline: Option<Instant>,
+    sleep: BoxFuture<'static, ()>,
+}
+
+impl Default for Timer {
+    fn default() -> Self {
+        Self { deadline: None, sleep: std::future::pending().boxed() }
+    }
+}
+
+impl Timer {
+    fn set(&mut self, clock: &dyn Clock, deadline: Option<Instant>) {
+        let passed = self.deadline.is_some_and(|deadline| deadline <= clock.now());
+        if self.deadline == deadline && !passed {
+            return;
+        }
+        self.deadline = deadline;
+        self.sleep = match deadline {
+            Some(deadline) => clock.sleep_until(deadline),
+            None => std::future::pending().boxed(),
+        };
+    }
+}

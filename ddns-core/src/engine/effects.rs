@@ -1,0 +1,275 @@
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::address::{Family, Hint, IpChangeEvent};
+use crate::ports::{Observed, PathReport, ProviderError, SaveError, UpdateKind, UpdateRequest, UpdateResult, Vote};
+use crate::publish::Failure;
+use crate::readiness::Readiness;
+use crate::record::RecordKey;
+use crate::selection::Rejection;
+use crate::state::SavedState;
+use crate::time::Instant;
+use crate::verify::Verdict;
+
+/// A record by its place in the configuration.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct RecordId(pub usize);
+
+/// The outcome of [`Action::Read`].
+pub type ReadResult = Result<Observed, ProviderError>;
+/// The outcome of [`Action::Update`].
+pub type UpdatedResult = Result<UpdateResult, ProviderError>;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// The driver runs.
+    Started,
+    /// The source's news.
+    Addresses(IpChangeEvent),
+    /// The source failed or its stream ended.
+    SourceFailed {
+        /// Why.
+        what: String,
+    },
+    /// The outcome of [`Action::Resolve`].
+    Resolved {
+        /// The record.
+        record: RecordId,
+        /// The number of the question.
+        ask: u64,
+        /// What the resolvers said.
+        votes: Vec<Vote>,
+    },
+    /// The outcome of [`Action::Read`].
+    Read {
+        /// The record.
+        record: RecordId,
+        /// What the provider said.
+        result: ReadResult,
+    },
+    /// The outcome of [`Action::Update`].
+    Updated {
+        /// The record.
+        record: RecordId,
+        /// What the provider said.
+        result: UpdatedResult,
+    },
+    /// The outcome of [`Action::Probe`].
+    Probed(PathReport),
+    /// The outcome of [`Effects::persist`].
+    Saved(Result<(), SaveError>),
+    /// [`super::Engine::deadline`] has come.
+    Tick,
+    /// Begin nothing new.
+    Shutdown,
+}
+
+/// Something to do. All of them are best effort: repeated after a crash without harm.
+#[derive(Debug)]
+pub enum Action {
+    /// Watch the source (again).
+    Watch,
+    /// Ask the resolvers.
+    Resolve {
+        /// The record.
+        record: RecordId,
+        /// Its key.
+        key: RecordKey,
+        /// The number of the question, returned with the answer.
+        ask: u64,
+        /// Equal votes that suffice.
+        quorum: usize,
+    },
+    /// Ask the provider.
+    Read {
+        /// The record.
+        record: RecordId,
+        /// Its key.
+        key: RecordKey,
+    },
+    /// Let the provider write.
+    Update {
+        /// The record.
+        record: RecordId,
+        /// What.
+        request: UpdateRequest,
+    },
+    /// Look at the way to the Internet.
+    Probe,
+    /// Addresses have gone: connections from any but these are dead (traps 31 and 32).
+    AddressesHeld(Vec<IpAddr>),
+    /// A run is over: close what is kept open.
+    CloseIdle,
+}
+
+/// What follows from a step.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// The state to save. Actions don't wait for it.
+    pub persist: Option<SavedState>,
+    /// What to do, in this order.
+    pub actions: Vec<Action>,
+    /// What has changed, for the views.
+    pub transitions: Vec<Transition>,
+}
+
+/// Who proved a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// A quorum of recursive resolvers, whose caches may lag behind.
+    Resolvers,
+    /// The provider's API, where DNS can't show the address (proxied records).
+    Provider,
+}
+
+impl Stage {
+    /// As logged.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Resolvers => "resolvers",
+            Self::Provider => "provider",
+        }
+    }
+}
+
+/// What has changed. Log, metrics, history and readiness are views of these.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Transition {
+    /// Another address is to be published.
+    AddressChanged {
+        /// Its family.
+        family: Family,
+        /// The one before.
+        from: Option<IpAddr>,
+        /// The address.
+        to: IpAddr,
+        /// The interface that holds it.
+        interface: String,
+        /// How the source learned of it.
+        hint: Option<Hint>,
+    },
+    /// No address of a family is publishable. What is published stays.
+    AddressUnavailable {
+        /// The family.
+        family: Family,
+        /// The address published last.
+        held: Option<IpAddr>,
+        /// The addresses that are there, and why they don't do.
+        rejected: Vec<(IpAddr, Rejection)>,
+    },
+    /// The source fails.
+    SourceFailed {
+        /// Why.
+        what: String,
+    },
+    /// The source works again.
+    SourceRestored,
+    /// Many announcements were answered by few looks.
+    Folded {
+        /// How many since the last time this was said.
+        announcements: u64,
+    },
+    /// The provider can't hold a record; it is left out.
+    Unsupported {
+        /// The record.
+        key: RecordKey,
+    },
+    /// DNS was asked whether a write is needed.
+    Checked {
+        /// The record.
+        key: RecordKey,
+        /// The address wanted.
+        address: IpAddr,
+        /// What DNS said.
+        verdict: Verdict,
+    },
+    /// A write waits for the end of the minimum interval.
+    Deferred {
+        /// The record.
+        key: RecordKey,
+        /// When it is due.
+        until: Instant,
+    },
+    /// A write begins.
+    UpdateStarted {
+        /// The record.
+        key: RecordKey,
+        /// The address acknowledged last.
+        from: Option<IpAddr>,
+        /// The new one.
+        to: IpAddr,
+    },
+    /// In a dry run: what would be written.
+    WouldUpdate {
+        /// The record.
+        key: RecordKey,
+        /// The address acknowledged last.
+        from: Option<IpAddr>,
+        /// The new one.
+        to: IpAddr,
+    },
+    /// The provider acknowledged a write.
+    Updated {
+        /// The record.
+        key: RecordKey,
+        /// The address.
+        address: IpAddr,
+        /// What the write did.
+        kind: UpdateKind,
+    },
+    /// The provider holds further addresses under this name and type, which are not ours.
+    Foreign {
+        /// The record.
+        key: RecordKey,
+        /// All that it holds.
+        addresses: BTreeSet<IpAddr>,
+    },
+    /// A read or a write failed.
+    UpdateFailed {
+        /// The record.
+        key: RecordKey,
+        /// What the provider said.
+        what: String,
+        /// The class and what follows.
+        failure: Failure,
+        /// It has failed more often than is called passing.
+        failing: bool,
+    },
+    /// The address is not seen in DNS yet.
+    VerifyPending {
+        /// The record.
+        key: RecordKey,
+        /// The address.
+        address: IpAddr,
+        /// What is seen.
+        verdict: Verdict,
+        /// How often it was not seen.
+        attempts: u32,
+    },
+    /// The address is proven.
+    Verified {
+        /// The record.
+        key: RecordKey,
+        /// The address.
+        address: IpAddr,
+        /// By whom.
+        stage: Stage,
+    },
+    /// Readiness changed.
+    Readiness {
+        /// From.
+        from: Readiness,
+        /// To.
+        to: Readiness,
+    },
+    /// All records are proven, or no longer all.
+    Converged(bool),
+    /// State can't be saved.
+    StoreFailed {
+        /// Why.
+        what: String,
+    },
+    /// State is saved again.
+    StoreRestored,
+}

@@ -1,0 +1,302 @@
+use std::net::IpAddr;
+
+use super::effects::{Action, ReadResult, RecordId, Stage, Transition, UpdatedResult};
+use super::status::RecordStatus;
+use crate::address::Family;
+use crate::backoff::Jitter;
+use crate::config::RecordSpec;
+use crate::ports::{ProviderError, UpdateRequest, Vote};
+use crate::publish::{Pace, Publish, State, Step, Why};
+use crate::record::RecordKey;
+use crate::state::{SavedState, StateRecord};
+use crate::time::{Instant, Wall};
+use crate::verify::{Progress, Verdict, Verify, judge};
+
+/// One record: its two machines, and what they tell each other.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) spec: RecordSpec,
+    pub(super) supported: bool,
+    pub(super) publish: Publish,
+    pub(super) verify: Verify,
+    /// What the provider holds is known at first hand, and nothing has happened since that puts it in doubt.
+    pub(super) certain: bool,
+    /// The host no longer holds the address that was published.
+    pub(super) lost: bool,
+    ask: u64,
+    told_until: Option<Instant>,
+    error: Option<String>,
+    last_write: Option<(Instant, Wall)>,
+}
+
+impl Record {
+    pub(super) fn new(
+        spec: RecordSpec,
+        supported: bool,
+        pace: Pace,
+        before: Option<&StateRecord>,
+        written_at: Option<Instant>,
+    ) -> Self {
+        let handle = before.and_then(|before| before.handle.clone());
+        let confirmed = before.and_then(|before| before.confirmed.filter(|_| before.pending.is_none()));
+        let proxied = before.is_some_and(|before| before.proxied);
+        Self {
+            publish: Publish::new(pace, confirmed, written_at, handle, proxied),
+            verify: Verify::new(),
+            certain: false,
+            lost: false,
+            ask: 0,
+            told_until: None,
+            error: None,
+            last_write: written_at.zip(before.and_then(|before| before.written_at)),
+            spec,
+            supported,
+        }
+    }
+
+    pub(super) const fn key(&self) -> &RecordKey {
+        &self.spec.key
+    }
+
+    pub(super) const fn family(&self) -> Family {
+        self.spec.key.rtype.family()
+    }
+
+    pub(super) fn desire(&mut self, now: Instant, address: IpAddr) {
+        if self.verify.verified() != Some(address) {
+            self.verify.stop();
+        }
+        self.publish.desire(now, address, self.certain);
+    }
+
+    pub(super) fn wants_provider(&self, now: Instant) -> bool {
+        matches!(self.publish.next(now), Some(Step::Read | Step::Write))
+    }
+
+    /// When the record wants the engine's attention; a provider that is busy calls by itself.
+    pub(super) fn deadline(&self, provider_free: bool) -> Option<Instant> {
+        let waits = !provider_free && matches!(self.publish.state(), State::Due { step: Step::Read | Step::Write, .. });
+        let publish = if waits { None } else { self.publish.deadline() };
+        [publish, self.verify.deadline()].into_iter().flatten().min()
+    }
+
+    pub(super) fn provider_action(
+        &mut self,
+        id: RecordId,
+        now: Instant,
+        dry_run: bool,
+        provider_free: bool,
+        told: &mut Vec<Transition>,
+    ) -> Option<Action> {
+        let step = self.publish.next(now).filter(|step| *step != Step::Check)?;
+        let from = self.publish.confirmed();
+        if step == Step::Write && dry_run {
+            let to = self.publish.skip_write()?;
+            told.push(Transition::WouldUpdate { key: self.key().clone(), from, to });
+            return None;
+        }
+        if !provider_free {
+            return None;
+        }
+        let (step, address) = self.publish.begin(now)?;
+        let key = self.key().clone();
+        if step == Step::Read {
+            return Some(Action::Read { record: id, key });
+        }
+        told.push(Transition::UpdateStarted { key: key.clone(), from, to: address });
+        let handle = self.publish.handle().cloned();
+        Some(Action::Update { record: id, request: UpdateRequest { key, address, previous: from, handle } })
+    }
+
+    pub(super) fn verifier_action(&mut self, id: RecordId, now: Instant, quorum: usize) -> Option<Action> {
+        if self.publish.next(now) == Some(Step::Check) {
+            self.publish.begin(now)?;
+        } else if self.verify.due(now) && self.publish.confirmed().is_some() {
+            self.verify.asking();
+        } else {
+            return None;
+        }
+        self.ask += 1;
+        Some(Action::Resolve { record: id, key: self.key().clone(), ask: self.ask, quorum })
+    }
+
+    /// Says once that a write waits for the interval's end.
+    pub(super) fn tell_deferred(&mut self, told: &mut Vec<Transition>) {
+        if let State::Due { at, why: Why::Interval, .. } = self.publish.state()
+            && self.told_until != Some(at)
+        {
+            self.told_until = Some(at);
+            told.push(Transition::Deferred { key: self.key().clone(), until: at });
+        }
+    }
+
+    pub(super) fn resolved(
+        &mut self,
+        now: Instant,
+        ask: u64,
+        votes: &[Vote],
+        resolvers: usize,
+        jitter: &mut Jitter,
+        told: &mut Vec<Transition>,
+    ) {
+        if ask != self.ask {
+            return;
+        }
+        match (self.publish.state(), self.publish.confirmed()) {
+            (State::Running { step: Step::Check, target }, _) => {
+                self.checked(now, target, judge(votes, resolvers, target), told);
+            }
+            (State::Rest | State::Due { .. } | State::Running { .. }, Some(confirmed)) => {
+                let verdict = judge(votes, resolvers, confirmed);
+                self.proof(now, confirmed, verdict, jitter, told);
+            }
+            (State::Rest | State::Due { .. } | State::Running { .. }, None) => {}
+        }
+    }
+
+    fn checked(&mut self, now: Instant, target: IpAddr, verdict: Verdict, told: &mut Vec<Transition>) {
+        let right = self.publish.checked(now, matches!(verdict, Verdict::Agrees { .. }));
+        if right && self.publish.desired() == Some(target) {
+            self.certain = true;
+            self.verify.proven(target);
+            if let (State::Rest, Verdict::Agrees { ttl }) = (self.publish.state(), &verdict) {
+                self.verify.again_after(now, *ttl);
+            }
+        }
+        told.push(Transition::Checked { key: self.key().clone(), address: target, verdict });
+        if right {
+            told.push(Transition::Verified { key: self.key().clone(), address: target, stage: Stage::Resolvers });
+        }
+    }
+
+    fn proof(
+        &mut self,
+        now: Instant,
+        address: IpAddr,
+        verdict: Verdict,
+        jitter: &mut Jitter,
+        told: &mut Vec<Transition>,
+    ) {
+        let key = self.key().clone();
+        match self.verify.answered(now, address, &verdict, jitter) {
+            Some(Progress::Verified) => {
+                self.certain = true;
+                told.push(Transition::Verified { key, address, stage: Stage::Resolvers });
+            }
+            Some(Progress::Pending { attempts, read_back }) => {
+                if read_back {
+                    self.publish.read_again(now);
+                }
+                told.push(Transition::VerifyPending { key, address, verdict, attempts });
+            }
+            Some(Progress::Still) => self.certain = true,
+            None => {}
+        }
+    }
+
+    pub(super) fn read(&mut self, now: Instant, result: &ReadResult, jitter: &mut Jitter, told: &mut Vec<Transition>) {
+        let observed = match result {
+            Ok(observed) => observed,
+            Err(error) => return self.failed(now, error, jitter, told),
+        };
+        let State::Running { target, .. } = self.publish.state() else { return };
+        let right = self.publish.read(now, observed);
+        self.certain = true;
+        self.error = None;
+        if observed.addresses.len() > 1 {
+            told.push(Transition::Foreign { key: self.key().clone(), addresses: observed.addresses.clone() });
+        }
+        if !right {
+            self.verify.stop();
+        } else if observed.proxied {
+            self.prove_by_provider(target, told);
+        } else if self.verify.verified() != Some(target) && self.verify.resting() {
+            self.verify.begin(now);
+        }
+    }
+
+    fn prove_by_provider(&mut self, address: IpAddr, told: &mut Vec<Transition>) {
+        if self.verify.verified() != Some(address) {
+            told.push(Transition::Verified { key: self.key().clone(), address, stage: Stage::Provider });
+        }
+        self.verify.proven(address);
+    }
+
+    pub(super) fn updated(
+        &mut self,
+        now: Instant,
+        result: UpdatedResult,
+        jitter: &mut Jitter,
+        told: &mut Vec<Transition>,
+    ) {
+        let result = match result {
+            Ok(result) => result,
+            Err(error) => return self.failed(now, &error, jitter, told),
+        };
+        let State::Running { target: address, .. } = self.publish.state() else { return };
+        told.push(Transition::Updated { key: self.key().clone(), address, kind: result.kind });
+        let proxied = result.proxied;
+        self.publish.written(now, result);
+        self.certain = true;
+        self.error = None;
+        if proxied {
+            self.verify.stop();
+            self.publish.read_again(now);
+        } else {
+            self.verify.begin(now);
+        }
+    }
+
+    fn failed(&mut self, now: Instant, error: &ProviderError, jitter: &mut Jitter, told: &mut Vec<Transition>) {
+        let what = crate::error_chain(error);
+        if let Some(failure) = self.publish.failed(now, error, jitter) {
+            self.error = Some(what.clone());
+            let failing = self.publish.failing();
+            told.push(Transition::UpdateFailed { key: self.key().clone(), what, failure, failing });
+        }
+    }
+
+    pub(super) fn converged(&self) -> bool {
+        let desired = self.publish.desired();
+        !self.lost && desired.is_some() && desired == self.publish.confirmed() && desired == self.verify.verified()
+    }
+
+    /// There was never anything to publish.
+    pub(super) const fn untouched(&self) -> bool {
+        self.publish.desired().is_none() && self.publish.confirmed().is_none()
+    }
+
+    /// Brings the saved form up to date; true if it changed.
+    pub(super) fn save_into(&mut self, saved: &mut SavedState, now: Instant, wall: Wall) -> bool {
+        let written = self.publish.last_write();
+        self.last_write = written.map(|at| match self.last_write {
+            Some((known, wall)) if known == at => (known, wall),
+            Some(_) | None => (at, wall.before(now.saturating_since(at))),
+        });
+        let state = StateRecord {
+            confirmed: self.publish.confirmed(),
+            pending: self.publish.pending(),
+            written_at: self.last_write.map(|(_, wall)| wall),
+            proxied: self.publish.proxied(),
+            handle: self.publish.handle().cloned(),
+        };
+        let key = self.key().to_string();
+        if saved.records.get(&key).map_or(state == StateRecord::new(), |known| *known == state) {
+            return false;
+        }
+        saved.records.insert(key, state);
+        true
+    }
+
+    pub(super) fn status(&self) -> RecordStatus {
+        RecordStatus {
+            key: self.key().clone(),
+            desired: self.publish.desired(),
+            confirmed: self.publish.confirmed(),
+            verified: self.verify.verified(),
+            converged: self.converged(),
+            state: self.publish.state(),
+            error: self.error.clone(),
+        }
+    }
+}

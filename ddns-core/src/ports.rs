@@ -1,0 +1,20 @@
+//! The ports: what the core needs of the world. Adapters implement them; the daemon introduces both.
+
+mod clock;
+mod http_transport;
+mod ip_source;
+mod path_probe;
+mod provider;
+mod state_store;
+mod verifier;
+
+pub use clock::Clock;
+pub use http_transport::{HttpError, HttpRequest, HttpResponse, HttpTransport, Method, Phase};
+pub use ip_source::{IpSource, SourceError};
+pub use path_probe::{PathProbe, PathReport};
+pub use provider::{DnsProvider, Observed, ProviderError, RecordHandle, UpdateKind, UpdateRequest, UpdateResult};
+pub use state_store::{LoadError, SaveError, StateStore};
+pub use verifier::{Answer, LookupError, Verifier, Vote};
+
+/// A cause from beneath a port, kept for the log.
+pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;

@@ -1,0 +1,122 @@
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+use super::Cause;
+
+/// One HTTPS origin. A request can't leave it: there is no host to name, and redirects are answers like any other.
+#[async_trait]
+pub trait HttpTransport: Send + Sync {
+    /// One request and its whole answer, within the transport's time and size limits.
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError>;
+}
+
+/// The methods in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Method {
+    /// RFC 9110 §9.3.1
+    Get,
+    /// RFC 9110 §9.3.3
+    Post,
+    /// RFC 5789
+    Patch,
+}
+
+/// A request to the transport's origin.
+#[derive(Debug)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// Path and query, beneath the origin's base path.
+    pub path: String,
+    /// The credential of an `Authorization: Bearer` field (RFC 6750), never printed.
+    pub bearer: Option<SecretString>,
+    /// The `Accept` field.
+    pub accept: &'static str,
+    /// The body with its content type.
+    pub body: Option<(&'static str, Vec<u8>)>,
+}
+
+/// An answer, whatever its status.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HttpResponse {
+    /// The status code.
+    pub status: u16,
+    /// The `Content-Type` field, empty if absent.
+    pub content_type: String,
+    /// The `Retry-After` field (RFC 9110 §10.2.3) as it came.
+    pub retry_after: Option<String>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// How far an exchange had come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// Looking the name up and connecting.
+    Connect,
+    /// The TLS handshake.
+    Handshake,
+    /// Sending the request and waiting for the whole answer.
+    Answer,
+}
+
+/// Why there is no whole answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// No connection; nothing of the request left the host.
+    #[error("cannot connect to {origin}")]
+    Connect {
+        /// Scheme, host and port.
+        origin: String,
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
+    /// The TLS handshake failed; nothing of the request left the host.
+    #[error("no trusted TLS connection to {origin}: {remedy}")]
+    Tls {
+        /// Scheme, host and port.
+        origin: String,
+        /// What to do about it.
+        remedy: &'static str,
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
+    /// A phase took too long.
+    #[error("time-out of {origin} in phase {phase:?}")]
+    Timeout {
+        /// Scheme, host and port.
+        origin: String,
+        /// Which phase.
+        phase: Phase,
+    },
+    /// The body is larger than the transport accepts.
+    #[error("the answer of {origin} is larger than {limit} octets")]
+    TooLarge {
+        /// Scheme, host and port.
+        origin: String,
+        /// The limit in octets.
+        limit: usize,
+    },
+    /// The connection broke after the request had begun to leave.
+    #[error("the connection to {origin} broke")]
+    Broken {
+        /// Scheme, host and port.
+        origin: String,
+        /// How.
+        #[source]
+        cause: Cause,
+    },
+}
+
+impl HttpError {
+    /// Whether the request may have reached the server.
+    pub const fn sent(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Tls { .. } => false,
+            Self::Timeout { phase, .. } => matches!(phase, Phase::Answer),
+            Self::TooLarge { .. } | Self::Broken { .. } => true,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Cause;
+use crate::record::RecordKey;
+
+/// Asks the world's resolvers what a record holds.
+#[async_trait]
+pub trait Verifier: Send + Sync {
+    /// How many resolvers it asks.
+    fn resolvers(&self) -> usize;
+
+    /// Asks all resolvers at once and returns their votes as soon as `quorum` of them agree on a set of addresses, or
+    /// when all have answered or timed out.
+    async fn resolve(&self, key: &RecordKey, quorum: usize) -> Vec<Vote>;
+}
+
+/// One resolver's word.
+#[derive(Debug)]
+pub struct Vote {
+    /// Who.
+    pub resolver: String,
+    /// What.
+    pub answer: Result<Answer, LookupError>,
+}
+
+/// An answer, after CNAMEs were followed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// The RRset as a set; empty for NXDOMAIN and NODATA.
+    pub addresses: BTreeSet<IpAddr>,
+    /// How long a cache may go on giving this answer (RFC 2181 §5.2, RFC 2308 §5 for negative ones).
+    pub ttl: Duration,
+}
+
+/// Why a resolver has no say.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// It could not be asked, or did not answer whole.
+    #[error("no answer")]
+    NoAnswer {
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
+    /// HTTP said no.
+    #[error("HTTP status {0}")]
+    Status(u16),
+    /// The server answered with an error (SERVFAIL, REFUSED and others).
+    #[error("response code {0}")]
+    Rcode(String),
+    /// What came is not the answer to the question.
+    #[error("not an answer: {0}")]
+    Garbage(&'static str),
+}

@@ -1,0 +1,118 @@
+//! Plug-ins by name. The core never branches on one.
+
+use std::sync::Arc;
+
+use crate::config::{self, Config, Endpoint, PROVIDER_TYPE, STATE_STORE_TYPE, Settings, Variable};
+use crate::ports::{Clock, DnsProvider, HttpTransport, IpSource, StateStore};
+
+/// What a plug-in may be built from: capabilities, handed out one by one.
+pub struct Parts<'a> {
+    /// Makes transports, each bound to one origin.
+    pub transports: &'a dyn Fn(&Endpoint) -> Arc<dyn HttpTransport>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The configuration that is common to all.
+    pub config: &'a Config,
+}
+
+/// Makes one kind of plug-in from its own variables. `build` opens nothing; problems are left in the settings, and
+/// `None` says that there were some.
+pub trait Factory<Port: ?Sized>: Send + Sync {
+    /// The name in the configuration.
+    fn name(&self) -> &'static str;
+    /// Its former names.
+    fn aliases(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// Its variables.
+    fn variables(&self) -> &'static [Variable];
+    /// Builds it.
+    fn build(&self, settings: &mut Settings<'_>, parts: &Parts<'_>) -> Option<Arc<Port>>;
+}
+
+/// Makes [`DnsProvider`]s.
+pub type DnsProviderFactory = dyn Factory<dyn DnsProvider>;
+/// Makes [`IpSource`]s.
+pub type IpSourceFactory = dyn Factory<dyn IpSource>;
+/// Makes [`StateStore`]s.
+pub type StateStoreFactory = dyn Factory<dyn StateStore>;
+
+/// The plug-ins of a program.
+#[derive(Default)]
+pub struct ProviderRegistry {
+    sources: Vec<Box<IpSourceFactory>>,
+    providers: Vec<Box<DnsProviderFactory>>,
+    stores: Vec<Box<StateStoreFactory>>,
+}
+
+/// The plug-ins that a configuration chose.
+pub struct Plugins {
+    /// Where addresses come from.
+    pub source: Arc<dyn IpSource>,
+    /// Where records are kept.
+    pub provider: Arc<dyn DnsProvider>,
+    /// Where state is kept.
+    pub store: Arc<dyn StateStore>,
+}
+
+impl ProviderRegistry {
+    /// Registers a kind of source.
+    #[must_use]
+    pub fn source(mut self, factory: Box<IpSourceFactory>) -> Self {
+        self.sources.push(factory);
+        self
+    }
+
+    /// Registers a kind of provider.
+    #[must_use]
+    pub fn provider(mut self, factory: Box<DnsProviderFactory>) -> Self {
+        self.providers.push(factory);
+        self
+    }
+
+    /// Registers a kind of store.
+    #[must_use]
+    pub fn store(mut self, factory: Box<StateStoreFactory>) -> Self {
+        self.stores.push(factory);
+        self
+    }
+
+    /// Every variable that means something to this program: the common ones, then the plug-ins'.
+    pub fn variables(&self) -> Vec<Variable> {
+        let mut all = config::VARIABLES.to_vec();
+        let plugins = self.sources.iter().map(|factory| factory.variables());
+        let plugins = plugins.chain(self.providers.iter().map(|factory| factory.variables()));
+        for variable in plugins.chain(self.stores.iter().map(|factory| factory.variables())).flatten() {
+            if !all.contains(variable) {
+                all.push(*variable);
+            }
+        }
+        all
+    }
+
+    /// Builds the plug-ins that the settings choose. All three are tried, so that all problems show.
+    pub fn build(&self, settings: &mut Settings<'_>, parts: &Parts<'_>) -> Option<Plugins> {
+        let source = build_one(&self.sources, &config::IP_SOURCE_TYPE, settings, parts);
+        let provider = build_one(&self.providers, &PROVIDER_TYPE, settings, parts);
+        let store = build_one(&self.stores, &STATE_STORE_TYPE, settings, parts);
+        Some(Plugins { source: source?, provider: provider?, store: store? })
+    }
+}
+
+fn build_one<Port: ?Sized>(
+    factories: &[Box<dyn Factory<Port>>],
+    variable: &Variable,
+    settings: &mut Settings<'_>,
+    parts: &Parts<'_>,
+) -> Option<Arc<Port>> {
+    let wanted = settings.text(variable)?;
+    let found = factories.iter().find(|factory| factory.name() == wanted || factory.aliases().contains(&&*wanted));
+    match found {
+        Some(factory) => factory.build(settings, parts),
+        None => {
+            let names: Vec<_> = factories.iter().map(|factory| factory.name()).collect();
+            settings.problem(variable, "no such plug-in", &format!("use one of: {}", names.join(", ")));
+            None
+        }
+    }
+}
