@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod config;
 pub mod driver;
 pub mod engine;
+pub mod memory_store;
 pub mod ports;
 pub mod publish;
 pub mod readiness;

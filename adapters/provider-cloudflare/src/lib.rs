@@ -1,1 +1,152 @@
-//! DnsProvider for Cloudflare.
+//! DnsProvider for Cloudflare's API, version 4.
+//!
+//! **Holds no state.** The zone is found by walking up the labels of the name against the API, the record by its name
+//! and type; both go out in the handle, so that the next change is one request. A change sends `type`, `name` and
+//! `content`, which the API asks for, and nothing else, so that proxied, TTL, comment and tags stay as they are.
+
+mod api;
+mod factory;
+mod messages;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ddns_core::ports::{
+    DnsProvider, HttpTransport, Observed, ProviderError, RecordHandle, UpdateKind, UpdateRequest, UpdateResult,
+};
+use ddns_core::record::RecordKey;
+use secrecy::SecretString;
+
+use api::{Api, At};
+pub use factory::{API_TOKEN, API_URL, CloudflareFactory, ZONE_ID};
+use messages::{NewRecord, Record, RecordChange};
+
+/// The TTL of records that we create, in seconds: the least of Cloudflare's ordinary plans.
+const NEW_TTL: u32 = 60;
+
+/// The provider.
+pub struct Cloudflare {
+    api: Api,
+    zone_id: Option<String>,
+}
+
+impl Cloudflare {
+    /// A provider on a transport that is bound to the API's base URL. Without a zone's id the zone is looked for.
+    pub fn new(transport: Arc<dyn HttpTransport>, token: SecretString, zone_id: Option<String>) -> Self {
+        Self { api: Api::new(transport, token), zone_id }
+    }
+
+    async fn zone_of(&self, key: &RecordKey) -> Result<String, ProviderError> {
+        if let Some(id) = &self.zone_id {
+            let zone = self.api.zone(id).await?;
+            if key.name.is_within(&zone.name) {
+                return Ok(zone.id);
+            }
+            let what = format!(
+                "{} does not lie in zone {}; correct DDNS_RECORDS or DDNS_PROVIDER_ZONE_ID",
+                key.name, zone.name
+            );
+            return Err(ProviderError::Refused { what });
+        }
+        for candidate in key.name.ancestors() {
+            match self.api.zones(candidate).await?.as_slice() {
+                [] => {}
+                [zone] => return Ok(zone.id.clone()),
+                [_, ..] => {
+                    let what = format!("the token sees several zones {candidate}; set DDNS_PROVIDER_ZONE_ID");
+                    return Err(ProviderError::Refused { what });
+                }
+            }
+        }
+        let what = format!(
+            "the token sees no zone that holds {}; give it Zone:Read and DNS:Edit on that zone, or correct DDNS_RECORDS",
+            key.name
+        );
+        Err(ProviderError::Refused { what })
+    }
+
+    async fn change(&self, at: &At, request: &UpdateRequest) -> Result<UpdateResult, ProviderError> {
+        let change = RecordChange::new(&request.key, request.address);
+        let record = self.api.change(at, &change).await?;
+        acknowledged(at.zone.clone(), record, request.address, UpdateKind::Changed)
+    }
+
+    async fn create(&self, zone: String, request: &UpdateRequest) -> Result<UpdateResult, ProviderError> {
+        let new = NewRecord { change: RecordChange::new(&request.key, request.address), ttl: NEW_TTL };
+        let record = self.api.create(&zone, &new).await?;
+        acknowledged(zone, record, request.address, UpdateKind::Created)
+    }
+}
+
+/// The answer to a write has to show the address, else nothing is known.
+fn acknowledged(
+    zone: String,
+    record: Record,
+    address: IpAddr,
+    kind: UpdateKind,
+) -> Result<UpdateResult, ProviderError> {
+    if record.content != address {
+        let what = format!("Cloudflare acknowledged the write of {address} with {}", record.content);
+        return Err(ProviderError::Unknown { what, cause: None });
+    }
+    let handle = At { zone, record: record.id }.handle();
+    Ok(UpdateResult { kind, proxied: record.proxied, handle: Some(handle) })
+}
+
+/// Of several records of one name and type, the one that is ours: it holds what we want, or what we wrote last.
+fn ours<'a>(records: &'a [Record], request: &UpdateRequest) -> Option<&'a Record> {
+    let holding = |address: IpAddr| records.iter().find(|record| record.content == address);
+    match records {
+        [record] => Some(record),
+        _ => holding(request.address).or_else(|| request.previous.and_then(holding)),
+    }
+}
+
+#[async_trait]
+impl DnsProvider for Cloudflare {
+    fn name(&self) -> &'static str {
+        factory::NAME
+    }
+
+    fn supports(&self, _key: &RecordKey) -> bool {
+        true
+    }
+
+    async fn read(&self, key: &RecordKey) -> Result<Observed, ProviderError> {
+        let zone = self.zone_of(key).await?;
+        let records = self.api.records(&zone, key).await?;
+        let handle = match records.as_slice() {
+            [record] => Some(At { zone, record: record.id.clone() }.handle()),
+            _ => None,
+        };
+        Ok(Observed {
+            proxied: records.iter().any(|record| record.proxied),
+            addresses: records.iter().map(|record| record.content).collect(),
+            handle,
+        })
+    }
+
+    async fn update(&self, request: &UpdateRequest) -> Result<UpdateResult, ProviderError> {
+        if let Some(at) = request.handle.as_ref().and_then(|RecordHandle(text)| At::parse(text)) {
+            return self.change(&at, request).await;
+        }
+        let zone = self.zone_of(&request.key).await?;
+        let records = self.api.records(&zone, &request.key).await?;
+        if records.is_empty() {
+            return self.create(zone, request).await;
+        }
+        let Some(record) = ours(&records, request) else {
+            let what = format!(
+                "there are {} records {} and none holds an address that we wrote; delete all but one",
+                records.len(),
+                request.key
+            );
+            return Err(ProviderError::Refused { what });
+        };
+        if record.content == request.address {
+            return acknowledged(zone, record.clone(), request.address, UpdateKind::Unchanged);
+        }
+        self.change(&At { zone, record: record.id.clone() }, request).await
+    }
+}

@@ -1,1 +1,173 @@
 //! StateStore in two alternating checksummed slots.
+//!
+//! **At every moment one slot is whole.** A save goes into the older slot by write, fsync, rename and fsync of the
+//! directory; a crash at any point leaves the newer one as it was. A damaged slot is kept as evidence and the other one
+//! is used; two damaged slots are never taken for an empty state.
+
+mod factory;
+mod slot;
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use ddns_core::ports::{LoadError, SaveError, StateStore};
+use ddns_core::state::{DecodeError, STATE_FORMAT, SavedState};
+
+pub use factory::{FileStoreFactory, STATE_STORE_PATH};
+use slot::{Slot, SlotError};
+
+const SLOTS: [&str; 2] = ["state.0", "state.1"];
+/// A slot longer than this is none of ours.
+const MAX_LEN: u64 = 64 << 20;
+
+/// The store.
+pub struct FileStore {
+    directory: Arc<PathBuf>,
+    generation: Arc<Mutex<u64>>,
+}
+
+impl FileStore {
+    /// A store in this directory, which is made at need.
+    pub fn new(directory: PathBuf) -> Self {
+        Self { directory: Arc::new(directory), generation: Arc::default() }
+    }
+}
+
+#[async_trait]
+impl StateStore for FileStore {
+    async fn load(&self) -> Result<Option<SavedState>, LoadError> {
+        let (directory, generation) = (Arc::clone(&self.directory), Arc::clone(&self.generation));
+        let loaded = tokio::task::spawn_blocking(move || {
+            let (newest, state) = load(&directory)?;
+            *generation.lock().unwrap_or_else(PoisonError::into_inner) = newest;
+            Ok(state)
+        });
+        loaded.await.unwrap_or_else(|cause| {
+            Err(LoadError::Inaccessible { what: "reading the state broke off".to_owned(), cause: cause.into() })
+        })
+    }
+
+    async fn save(&self, state: &SavedState) -> Result<(), SaveError> {
+        let (directory, generation) = (Arc::clone(&self.directory), Arc::clone(&self.generation));
+        let content = state.encode();
+        let saved = tokio::task::spawn_blocking(move || {
+            let mut generation = generation.lock().unwrap_or_else(PoisonError::into_inner);
+            let next = *generation + 1;
+            save(&directory, next, content)
+                .map_err(|error| SaveError { what: in_words("write", &directory, &error), cause: error.into() })?;
+            *generation = next;
+            Ok(())
+        });
+        saved.await.unwrap_or_else(|cause| {
+            Err(SaveError { what: "writing the state broke off".to_owned(), cause: cause.into() })
+        })
+    }
+}
+
+fn slot_path(directory: &Path, generation: u64) -> PathBuf {
+    directory.join(SLOTS[usize::from(generation % 2 == 1)])
+}
+
+fn load(directory: &Path) -> Result<(u64, Option<SavedState>), LoadError> {
+    let inaccessible = |path: &Path, error: io::Error| LoadError::Inaccessible {
+        what: in_words("use", path, &error),
+        cause: error.into(),
+    };
+    make_directory(directory).map_err(|error| inaccessible(directory, error))?;
+    check_writable(directory).map_err(|error| inaccessible(directory, error))?;
+    let mut good: Vec<(u64, SavedState)> = Vec::new();
+    let mut damaged: Vec<(PathBuf, SlotError)> = Vec::new();
+    for name in SLOTS {
+        let path = directory.join(name);
+        let Some(octets) = read(&path).map_err(|error| inaccessible(&path, error))? else { continue };
+        match Slot::parse(&octets).map(|slot| (slot.generation, SavedState::decode(slot.content))) {
+            Ok((generation, Ok(state))) => good.push((generation, state)),
+            Ok((_, Err(DecodeError::Newer(found)))) => {
+                return Err(LoadError::Newer { what: path.display().to_string(), found, known: STATE_FORMAT });
+            }
+            Ok((_, Err(DecodeError::Malformed(_)))) => damaged.push((path, SlotError::Content)),
+            Err(error) => damaged.push((path, error)),
+        }
+    }
+    if good.is_empty() && !damaged.is_empty() {
+        let each: Vec<_> = damaged.iter().map(|(path, error)| format!("{} ({error})", path.display())).collect();
+        let what = format!(
+            "all copies of the state are damaged: {}; they are kept as they are: move them away to begin anew",
+            each.join(", ")
+        );
+        return Err(LoadError::Corrupt { what });
+    }
+    for (path, error) in damaged {
+        set_aside(&path, &error);
+    }
+    let newest = good.into_iter().max_by_key(|(generation, _)| *generation);
+    Ok(newest.map_or((0, None), |(generation, state)| (generation, Some(state))))
+}
+
+/// Keeps a damaged slot as evidence.
+fn set_aside(path: &Path, error: &SlotError) {
+    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let evidence = path.with_added_extension(format!("corrupt-{seconds}"));
+    match fs::rename(path, &evidence) {
+        Ok(()) => tracing::warn!(
+            slot = %path.display(), evidence = %evidence.display(), %error,
+            "A copy of the state is damaged; the other one is used"
+        ),
+        Err(rename) => tracing::warn!(
+            slot = %path.display(), %error, %rename,
+            "A copy of the state is damaged and can't be set aside; the other one is used"
+        ),
+    }
+}
+
+fn make_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o750).create(directory)
+}
+
+/// Finds at start what a later save would stumble over.
+fn check_writable(directory: &Path) -> io::Result<()> {
+    let probe = directory.join("writable");
+    File::create(&probe)?;
+    fs::remove_file(probe)
+}
+
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match File::open(path) {
+        Ok(file) => {
+            let mut octets = Vec::new();
+            file.take(MAX_LEN).read_to_end(&mut octets)?;
+            Ok(Some(octets))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn save(directory: &Path, generation: u64, content: Vec<u8>) -> io::Result<()> {
+    let slot = slot_path(directory, generation);
+    let temporary = slot.with_added_extension("tmp");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&temporary)?;
+    file.write_all(&Slot::encode(generation, &content))?;
+    file.sync_all()?;
+    fs::rename(&temporary, &slot)?;
+    File::open(directory)?.sync_all()
+}
+
+fn in_words(verb: &str, path: &Path, error: &io::Error) -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    let remedy = match error.kind() {
+        io::ErrorKind::PermissionDenied => format!("chown the directory to user {uid}"),
+        io::ErrorKind::ReadOnlyFilesystem => "mount it writable or set DDNS_STATE_STORE_PATH elsewhere".to_owned(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room".to_owned(),
+        _ => "correct DDNS_STATE_STORE_PATH".to_owned(),
+    };
+    format!("user {uid} cannot {verb} {}: {remedy}", path.display())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use ddns_core::config::{Endpoint, HostPort};
+use ddns_core::driver::Connections;
+use rustls::ClientConfig;
+use tokio::sync::watch;
+
+use crate::transport::{Held, HyperTransport, Limits, holds};
+use crate::{WanProbe, trust};
+
+/// Makes transports, and keeps them in view: what the host no longer holds, and what nobody uses, is closed.
+pub struct HttpStack {
+    http1: Arc<ClientConfig>,
+    http2: Arc<ClientConfig>,
+    held: watch::Sender<Held>,
+    transports: Mutex<Vec<Weak<HyperTransport>>>,
+}
+
+impl HttpStack {
+    /// A stack that trusts Mozilla's roots and those in `further` PEM text.
+    pub fn new(further: Option<&[u8]>) -> Result<Self, crate::TrustError> {
+        let plain = trust(further)?;
+        let offering = |protocols: &[&[u8]]| {
+            let mut config = ClientConfig::clone(&plain);
+            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+            Arc::new(config)
+        };
+        Ok(Self {
+            http1: offering(&[b"http/1.1"]),
+            http2: offering(&[b"h2", b"http/1.1"]),
+            held: watch::Sender::new(None),
+            transports: Mutex::default(),
+        })
+    }
+
+    /// A transport that speaks HTTP/1.1.
+    pub fn http1(&self, endpoint: Endpoint, limits: Limits) -> Arc<HyperTransport> {
+        self.add(endpoint, limits, &self.http1)
+    }
+
+    /// A transport that speaks HTTP/2 where the server does, as RFC 8484 §5.2 asks for, else HTTP/1.1.
+    pub fn http2(&self, endpoint: Endpoint, limits: Limits) -> Arc<HyperTransport> {
+        self.add(endpoint, limits, &self.http2)
+    }
+
+    /// A probe of these targets.
+    pub fn probe(&self, targets: Vec<HostPort>) -> WanProbe {
+        WanProbe::new(targets, Arc::clone(&self.http2))
+    }
+
+    fn add(&self, endpoint: Endpoint, limits: Limits, tls: &Arc<ClientConfig>) -> Arc<HyperTransport> {
+        let transport = Arc::new(HyperTransport::new(endpoint, Arc::clone(tls), limits, self.held.subscribe()));
+        self.transports.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&transport));
+        transport
+    }
+
+    fn drop_idle(&self, keep: impl Fn(IpAddr) -> bool) {
+        let transports = self.transports.lock().unwrap_or_else(PoisonError::into_inner);
+        transports.iter().filter_map(Weak::upgrade).for_each(|transport| transport.drop_idle(&keep));
+    }
+}
+
+impl Connections for HttpStack {
+    fn addresses_held(&self, held: &[IpAddr]) {
+        self.drop_idle(|local| holds(held, local));
+        self.held.send_replace(Some(held.into()));
+    }
+
+    fn close_idle(&self) {
+        self.drop_idle(|_| false);
+    }
+}

@@ -1,0 +1,66 @@
+use std::net::IpAddr;
+
+use ddns_core::record::{RecordKey, RecordType};
+use serde::{Deserialize, Serialize};
+
+/// Cloudflare's envelope. Unknown fields are passed over: reading is tolerant, writing strict.
+#[derive(Deserialize)]
+pub(crate) struct Envelope<T> {
+    pub(crate) success: bool,
+    #[serde(default)]
+    pub(crate) errors: Vec<Message>,
+    #[serde(default = "Option::default")]
+    pub(crate) result: Option<T>,
+    pub(crate) result_info: Option<Pages>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Message {
+    pub(crate) code: i64,
+    #[serde(default)]
+    pub(crate) message: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Pages {
+    pub(crate) total_pages: Option<u32>,
+    pub(crate) total_count: Option<u32>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Zone {
+    pub(crate) id: String,
+    pub(crate) name: String,
+}
+
+#[derive(Clone, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    #[serde(rename = "type")]
+    pub(crate) rtype: RecordType,
+    pub(crate) content: IpAddr,
+    #[serde(default)]
+    pub(crate) proxied: bool,
+}
+
+#[derive(Serialize)]
+pub(crate) struct RecordChange<'a> {
+    #[serde(rename = "type")]
+    rtype: RecordType,
+    name: &'a str,
+    content: IpAddr,
+}
+
+impl<'a> RecordChange<'a> {
+    pub(crate) fn new(key: &'a RecordKey, content: IpAddr) -> Self {
+        Self { rtype: key.rtype, name: key.name.as_str(), content }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct NewRecord<'a> {
+    #[serde(flatten)]
+    pub(crate) change: RecordChange<'a>,
+    pub(crate) ttl: u32,
+}

@@ -1,0 +1,43 @@
+//! A store for those who want none: state lives as long as the process.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::config::{Settings, Variable};
+use crate::ports::{LoadError, SaveError, StateStore};
+use crate::registry::{Factory, Parts};
+use crate::state::SavedState;
+
+/// State in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<Option<SavedState>>);
+
+#[async_trait]
+impl StateStore for MemoryStore {
+    async fn load(&self) -> Result<Option<SavedState>, LoadError> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    async fn save(&self, state: &SavedState) -> Result<(), SaveError> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(state.clone());
+        Ok(())
+    }
+}
+
+/// Makes [`MemoryStore`].
+pub struct MemoryStoreFactory;
+
+impl Factory<dyn StateStore> for MemoryStoreFactory {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn variables(&self) -> &'static [Variable] {
+        &[]
+    }
+
+    fn build(&self, _settings: &mut Settings<'_>, _parts: &Parts<'_>) -> Option<Arc<dyn StateStore>> {
+        Some(Arc::new(MemoryStore::default()))
+    }
+}
