@@ -1,2 +1,23 @@
-//! Records shared by the eBPF programs and user space.
+//! The records that the eBPF programs write and user space reads, and the names by which both know each other.
+//!
+//! The programs are this package's binary. This face of it has no dependencies and compiles everywhere, so that it can
+//! be used without a BPF tool chain. Object and loader are built together: the layout carries no version.
 #![no_std]
+#![forbid(unsafe_code)]
+
+mod address_record;
+
+pub use address_record::{AddressRecord, Event, Family, Rung};
+
+/// The socket filter that announces address changes of its own network namespace.
+pub const ADDRESS_FILTER: &str = "address_filter";
+
+/// Ring buffer of [`AddressRecord`]s.
+pub const EVENTS: &str = "EVENTS";
+
+/// Per-CPU array with one `u64`: records that found the ring full.
+pub const DROPS: &str = "DROPS";
+
+/// Bytes of the ring: about 3,600 records. It is sized for bursts, not for storage: what does not fit stays in the
+/// socket's own queue and tells the reader to look again.
+pub const EVENTS_BYTES: u32 = 256 * 1024;

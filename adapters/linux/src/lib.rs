@@ -1,1 +1,16 @@
-//! Linux: kernel address events, rtnetlink snapshots, WAN probe, clock.
+//! Linux: what the kernel says about addresses, and the clock that also counts while the host sleeps.
+//!
+//! [`KernelSource`] attaches a [`Hook`] to the kernel's announcements of address and link changes. An announcement is a
+//! hint and nothing else: after each the source reads the whole state again over rtnetlink.
+
+mod clock;
+mod hook;
+mod kernel_source;
+mod netlink_socket;
+mod readiness;
+mod rtnetlink;
+mod snapshot;
+
+pub use clock::BootClock;
+pub use hook::Hook;
+pub use kernel_source::{KernelOptions, KernelSource};

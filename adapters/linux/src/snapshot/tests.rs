@@ -1,0 +1,90 @@
+use super::*;
+use crate::rtnetlink::RTM_DELLINK;
+
+fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(16 + payload.len()).unwrap();
+    let header =
+        [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &flags.to_ne_bytes(), &sequence.to_ne_bytes(), &[0; 4]];
+    [&header.concat()[..], payload].concat()
+}
+
+/// Reads one datagram as part of dump 7: how it ended, whether it is torn, the kinds of messages seen.
+fn read(datagram: &[u8]) -> (Result<End, Option<i32>>, bool, Vec<u16>) {
+    let (mut dump, mut seen) = (Dump::Whole, Vec::new());
+    let end = part(datagram, 7, &mut dump, &mut |message: &Message<'_>| {
+        seen.push(message.kind);
+        Dump::Whole
+    });
+    (end.map_err(|error| error.raw_os_error()), matches!(dump, Dump::Torn), seen)
+}
+
+const OK: [u8; 4] = [0; 4];
+
+#[test]
+fn a_dump_ends_with_done_and_takes_every_message_before() {
+    let datagram = [message(20, 2, 7, &[]), message(20, 2, 7, &[]), message(NLMSG_DONE, 2, 7, &OK)].concat();
+    assert_eq!(read(&datagram), (Ok(End::Done), false, vec![20, 20]));
+    assert_eq!(read(&message(20, 2, 7, &[])), (Ok(End::Open), false, vec![20]));
+}
+
+/// Fault 3: a change in the midst of a dump.
+#[test]
+fn an_interrupted_dump_is_torn_and_still_read_to_its_end() {
+    let datagram = [message(20, 2 | NLM_F_DUMP_INTR, 7, &[]), message(NLMSG_DONE, 2, 7, &OK)].concat();
+    assert_eq!(read(&datagram), (Ok(End::Done), true, vec![20]));
+    assert_eq!(read(&message(NLMSG_DONE, 2 | NLM_F_DUMP_INTR, 7, &OK)), (Ok(End::Done), true, vec![]));
+}
+
+#[test]
+fn an_overrun_or_a_malformed_message_tears_the_dump() {
+    assert_eq!(read(&message(NLMSG_OVERRUN, 0, 7, &[])).1, true);
+    assert_eq!(read(&message(20, 2, 7, &[0; 8])[..20]), (Ok(End::Open), true, vec![]));
+}
+
+#[test]
+fn an_error_of_the_kernel_is_told() {
+    let refused = (-13_i32).to_ne_bytes();
+    assert_eq!(read(&message(NLMSG_ERROR, 0, 7, &refused)).0, Err(Some(13)));
+    assert_eq!(read(&message(NLMSG_DONE, 2, 7, &refused)).0, Err(Some(13)));
+    assert_eq!(read(&message(NLMSG_ERROR, 0, 7, &i32::MIN.to_ne_bytes())).0, Err(Some(i32::MAX)));
+}
+
+#[test]
+fn answers_to_an_earlier_question_are_passed_over() {
+    let datagram = [message(RTM_DELLINK, 2, 6, &[]), message(NLMSG_DONE, 2, 6, &OK)].concat();
+    assert_eq!(read(&datagram), (Ok(End::Open), false, vec![]));
+}
+
+fn flags_of(local: &str, flags: u32) -> AddressFlags {
+    super::flags(&Address { index: 1, prefix_len: 0, flags, local: local.parse().unwrap() })
+}
+
+/// Fault 7, trap 4.
+#[test]
+fn flags_are_those_of_the_family() {
+    let none = AddressFlags::default();
+    assert_eq!(flags_of("2001:db8::1", 0x01), AddressFlags { temporary: true, ..none });
+    assert_eq!(flags_of("192.0.2.1", 0x01), none, "on IPv4 the bit means secondary");
+    assert_eq!(flags_of("2001:db8::1", 0x40), AddressFlags { tentative: true, ..none });
+    assert_eq!(flags_of("2001:db8::1", 0x48), AddressFlags { tentative: true, dad_failed: true, ..none });
+    assert_eq!(flags_of("192.0.2.1", 0x20 | 0x80 | 0x200), AddressFlags { deprecated: true, ..none });
+}
+
+#[test]
+fn an_address_without_its_link_calls_for_another_read() {
+    let mut reader = SnapshotReader::open(None).unwrap();
+    let address = Address { index: 4, prefix_len: 24, flags: 0, local: "192.0.2.1".parse().unwrap() };
+    let mut links = BTreeMap::new();
+    assert_eq!(reader.join(&links, vec![address.clone()]), None);
+    links.insert(4, Link { index: 4, name: "ppp0".to_owned(), up: true });
+    assert_eq!(reader.join(&links, vec![address.clone()]).unwrap().addresses()[0].interface, "ppp0");
+    reader.interface = Some("eth0".to_owned());
+    assert_eq!(reader.join(&links, vec![address]), Some(Snapshot::default()));
+}
+
+#[test]
+fn this_host_has_a_loopback_address() {
+    let snapshot = SnapshotReader::open(Some("lo".to_owned())).unwrap().read().unwrap();
+    assert!(snapshot.addresses().iter().all(|address| address.interface == "lo" && address.index == 1));
+    assert!(snapshot.addresses().iter().any(|address| address.address.is_loopback()));
+}

@@ -1,0 +1,196 @@
+//! Installs what this machine lacks: each component once, with the reason.
+
+use std::env;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::ebpf::{self, Compiler, PINS};
+use crate::root;
+
+/// Options of `cargo xtask setup`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Only say what is missing; fails if anything is
+    #[arg(long)]
+    check: bool,
+}
+
+/// Something that a verb of xtask needs.
+struct Component {
+    name: &'static str,
+    why: &'static str,
+    present: fn() -> bool,
+    install: Install,
+}
+
+/// Where a component comes from.
+enum Install {
+    /// Debian packages, for which root is needed.
+    Debian(&'static [&'static str]),
+    /// A crate with a binary, into `target/tools`.
+    Cargo { package: &'static str, version: &'static str, features: &'static [&'static str] },
+}
+
+/// In the order of installation: bpf-linker is linked with the packages above it.
+const COMPONENTS: [Component; 8] = [
+    Component {
+        name: "C compiler",
+        why: "links every Rust program and compiles ring",
+        present: || runs("cc", "--version"),
+        install: Install::Debian(&["gcc", "libc6-dev"]),
+    },
+    Component {
+        name: "eBPF compiler",
+        why: "compiles the kernel side: a rustc with the source of its library",
+        present: || Compiler::find().is_some(),
+        install: Install::Debian(&["rustc-web", "rust-web-src"]),
+    },
+    Component {
+        name: "LLVM 22",
+        why: "bpf-linker is linked with it",
+        present: || ebpf::linker().is_some() || Path::new(LLVM_PREFIX).join("bin/llvm-config").exists(),
+        install: Install::Debian(&["llvm-22-dev", "libclang-22-dev"]),
+    },
+    Component {
+        name: "bpf-linker",
+        why: "links the eBPF object",
+        present: || ebpf::linker().is_some(),
+        install: Install::Cargo { package: "bpf-linker", version: PINS.bpf_linker, features: &["llvm-22"] },
+    },
+    Component {
+        name: "iproute2",
+        why: "tests and demo change addresses in network namespaces",
+        present: || runs("ip", "-V"),
+        install: Install::Debian(&["iproute2"]),
+    },
+    Component {
+        name: "BIND 9",
+        why: "tests and demo ask a real name server",
+        present: || runs("named", "-v"),
+        install: Install::Debian(&["bind9"]),
+    },
+    Component {
+        name: "BIND 9 tools",
+        why: "tests hold our DNS messages against dig and nsupdate",
+        present: || runs("dig", "-v") && runs("nsupdate", "-V"),
+        install: Install::Debian(&["bind9-dnsutils"]),
+    },
+    Component {
+        name: "cargo-deny",
+        why: "`cargo xtask ci` checks licences, advisories and sources",
+        present: || tool_runs("cargo-deny") || runs("cargo-deny", "--version"),
+        install: Install::Cargo { package: "cargo-deny", version: "0.20.2", features: &[] },
+    },
+];
+
+/// Where Debian puts the LLVM of [`PINS`].
+const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
+
+/// Checks every component, then installs what is missing; goes on after a failure and reports it at the end.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let missing: Vec<&Component> = COMPONENTS.iter().filter(|component| !report(component)).collect();
+    if missing.is_empty() {
+        println!("setup: everything is here");
+        return Ok(());
+    }
+    if arguments.check {
+        bail!("{} missing: run `cargo xtask setup`", names(&missing));
+    }
+    let mut packages = Vec::new();
+    for component in &missing {
+        if let Install::Debian(names) = component.install {
+            packages.extend_from_slice(names);
+        }
+    }
+    if !packages.is_empty() {
+        complain(apt(&packages));
+    }
+    for component in &missing {
+        if let Install::Cargo { package, version, features } = component.install
+            && !(component.present)()
+        {
+            complain(cargo_install(package, version, features));
+        }
+    }
+    let missing: Vec<&Component> = missing.into_iter().filter(|component| !(component.present)()).collect();
+    ensure!(missing.is_empty(), "{} still missing, see above", names(&missing));
+    println!("setup: everything is here");
+    Ok(())
+}
+
+fn report(component: &Component) -> bool {
+    let present = (component.present)();
+    let mark = if present { "present" } else { "missing" };
+    println!("setup: {mark}  {:<14} {}", component.name, component.why);
+    present
+}
+
+fn names(components: &[&Component]) -> String {
+    components.iter().map(|component| component.name).collect::<Vec<_>>().join(", ")
+}
+
+fn complain(result: Result<()>) {
+    if let Err(error) = result {
+        eprintln!("setup: {error:#}");
+    }
+}
+
+fn apt(packages: &[&str]) -> Result<()> {
+    let install = format!("apt-get install --yes --no-install-recommends {}", packages.join(" "));
+    ensure!(
+        runs("apt-get", "--version"),
+        "this is not a Debian system: install by its own means what Debian calls {}",
+        packages.join(" ")
+    );
+    ensure!(is_root(), "not root, who has to run: apt-get update && {install}");
+    println!("setup: {install}");
+    for arguments in ["update --quiet", install.trim_start_matches("apt-get ")] {
+        let status = Command::new("apt-get")
+            .args(arguments.split(' '))
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .status()
+            .context("apt-get does not start")?;
+        ensure!(status.success(), "`apt-get {arguments}` failed ({status})");
+    }
+    Ok(())
+}
+
+fn cargo_install(package: &str, version: &str, features: &[&str]) -> Result<()> {
+    println!("setup: building {package} {version} into target/tools (a minute or two)");
+    let mut cargo = ebpf::outer_cargo();
+    cargo.current_dir(env::temp_dir()).args(["install", package, "--version", version, "--locked", "--root"]);
+    cargo.arg(root().join("target/tools"));
+    if !features.is_empty() {
+        cargo.args(["--no-default-features", "--features", &features.join(",")]);
+    }
+    if env::var_os("LLVM_PREFIX").is_none() {
+        cargo.env("LLVM_PREFIX", LLVM_PREFIX);
+    }
+    let status = cargo.status().context("cargo does not start")?;
+    ensure!(status.success(), "{package} did not build ({status})");
+    Ok(())
+}
+
+fn tool_runs(name: &str) -> bool {
+    runs(root().join("target/tools/bin").join(name), "--version")
+}
+
+/// Whether the program starts; daemons live outside a user's PATH.
+fn runs(program: impl AsRef<std::ffi::OsStr>, version: &str) -> bool {
+    let path = env::var("PATH").unwrap_or_default();
+    let status = Command::new(program)
+        .arg(version)
+        .env("PATH", format!("{path}:/usr/local/sbin:/usr/sbin:/sbin"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}
