@@ -1,1 +1,14 @@
 //! A small world on loopback for the demo and the black-box tests.
+//!
+//! [`World`] is two network namespaces joined by a veth pair: the `host`, where `ddnsd` runs, and the `internet`, where
+//! `Named` (a real BIND 9) and `CloudflareDouble` (the Cloudflare API over real TLS) answer. Everything also runs on
+//! plain loopback, without namespaces and without root. Each part goes away when it is dropped.
+
+pub mod clock;
+pub mod namespace;
+mod process;
+pub mod world;
+
+pub use namespace::{Namespace, require_root};
+pub use process::{ProcessHandle, Signal};
+pub use world::World;
