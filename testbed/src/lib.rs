@@ -4,11 +4,16 @@
 //! `Named` (a real BIND 9) and `CloudflareDouble` (the Cloudflare API over real TLS) answer. Everything also runs on
 //! plain loopback, without namespaces and without root. Each part goes away when it is dropped.
 
+pub mod certificates;
 pub mod clock;
+pub mod dynamic_update;
+pub mod named;
 pub mod namespace;
 mod process;
 pub mod world;
 
+pub use certificates::{Authority, Identity};
+pub use named::Named;
 pub use namespace::{Namespace, require_root};
 pub use process::{ProcessHandle, Signal};
 pub use world::World;
