@@ -7,15 +7,19 @@
 pub mod certificates;
 pub mod clock;
 pub mod cloudflare;
+pub mod daemon;
 pub mod dynamic_update;
 pub mod named;
 pub mod namespace;
 mod process;
+pub mod schema;
 pub mod world;
 
 pub use certificates::{Authority, Identity};
 pub use cloudflare::{CloudflareDouble, Exchange, Fault, Record, Scope};
+pub use daemon::Daemon;
 pub use named::Named;
 pub use namespace::{Namespace, require_root};
 pub use process::{ProcessHandle, Signal};
+pub use schema::Schema;
 pub use world::World;
