@@ -1,1 +1,25 @@
 //! A small world on loopback for the demo and the black-box tests.
+//!
+//! [`World`] is two network namespaces joined by a veth pair: the `host`, where `ddnsd` runs, and the `internet`, where
+//! [`Named`] (a real BIND 9) and [`CloudflareDouble`] (the Cloudflare API over real TLS) answer. Everything also runs on
+//! plain loopback, without namespaces and without root. Each part goes away when it is dropped.
+
+pub mod certificates;
+pub mod clock;
+pub mod cloudflare;
+pub mod daemon;
+pub mod dynamic_update;
+pub mod named;
+pub mod namespace;
+mod process;
+pub mod schema;
+pub mod world;
+
+pub use certificates::{Authority, Identity};
+pub use cloudflare::{CloudflareDouble, Exchange, Fault, Record, Scope};
+pub use daemon::Daemon;
+pub use named::Named;
+pub use namespace::{Namespace, require_root};
+pub use process::{ProcessHandle, Signal};
+pub use schema::Schema;
+pub use world::World;
