@@ -1,2 +1,71 @@
-//! ddnsd: wiring, telemetry, admin socket, signals.
-fn main() {}
+//! ddnsd: introduces the core and the adapters to each other, and to the operator.
+
+mod admin;
+mod log_view;
+mod notify;
+mod run;
+mod telemetry;
+mod variables;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Exit code of a wrong configuration: a restart does not help.
+const CONFIGURATION: u8 = 1;
+/// Exit code of what went wrong while running: a restart may help.
+const RUNTIME: u8 = 2;
+
+/// Keeps DNS records equal to this host's public addresses. Configured by DDNS_* variables alone.
+#[derive(Parser)]
+#[command(name = "ddnsd", version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run (the default)
+    Run,
+    /// Check the configuration and exit: 0 good, 1 wrong
+    Check,
+    /// Print all variables, as Markdown
+    Variables,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(CONFIGURATION) } else { ExitCode::SUCCESS };
+        }
+    };
+    match arguments.verb.unwrap_or(Verb::Run) {
+        Verb::Variables => {
+            print!("{}", variables::markdown(&wiring::registry().variables()));
+            ExitCode::SUCCESS
+        }
+        Verb::Check => match wiring::wire(std::env::vars_os()) {
+            Ok(wired) => {
+                wiring::print("warning", &wired.warnings);
+                println!("The configuration is good: {} records.", wired.config.records.len());
+                ExitCode::SUCCESS
+            }
+            Err(wrong) => refuse(&wrong),
+        },
+        Verb::Run => match wiring::wire(std::env::vars_os()) {
+            Ok(wired) => run::run(wired),
+            Err(wrong) => refuse(&wrong),
+        },
+    }
+}
+
+fn refuse(wrong: &wiring::Wrong) -> ExitCode {
+    wiring::print("warning", &wrong.warnings);
+    wiring::print("error", &wrong.problems);
+    eprintln!("ddnsd: the configuration has {} problem(s); nothing was started.", wrong.problems.len());
+    ExitCode::from(CONFIGURATION)
+}

@@ -4,6 +4,7 @@
 //! hint and nothing else: after each the source reads the whole state again over rtnetlink.
 
 mod clock;
+mod factory;
 mod hook;
 mod kernel_source;
 mod netlink_socket;
@@ -12,5 +13,6 @@ mod rtnetlink;
 mod snapshot;
 
 pub use clock::BootClock;
+pub use factory::{KERNEL_HOOK, KernelSourceFactory};
 pub use hook::Hook;
 pub use kernel_source::{KernelOptions, KernelSource};

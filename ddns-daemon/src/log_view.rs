@@ -1,0 +1,121 @@
+use std::net::IpAddr;
+
+use ddns_core::driver::View;
+use ddns_core::engine::{Status, Transition};
+use ddns_core::ports::UpdateKind;
+use ddns_core::publish::Why;
+use ddns_core::time::Instant;
+use ddns_core::verify::Verdict;
+use tracing::{debug, error, info, warn};
+
+/// The log of transitions. ERROR: someone must act; WARN: someone should look; INFO: a transition; DEBUG: a decision.
+/// Times ending in `_ns` are nanoseconds since boot (CLOCK_BOOTTIME), as the kernel stamps its events.
+pub(crate) struct LogView;
+
+impl View for LogView {
+    fn observe(&mut self, now: Instant, transition: &Transition, _status: &Status) {
+        log(now, now.as_nanos(), transition);
+    }
+}
+
+fn log(now: Instant, at_ns: u64, transition: &Transition) {
+    match transition {
+        Transition::AddressChanged { family, from, to, interface, hint } => {
+            let rung = hint.map(|hint| hint.rung);
+            let kernel_ns = hint.and_then(|hint| hint.kernel_at).map(Instant::as_nanos);
+            let received_ns = hint.map(|hint| hint.received_at.as_nanos());
+            let from = shown(*from);
+            info!(%family, from, %to, interface, rung, kernel_ns, received_ns, at_ns, "IP change detected");
+        }
+        Transition::AddressUnavailable { family, held, rejected } => {
+            let each: Vec<_> = rejected.iter().map(|(address, why)| format!("{address} is {why}")).collect();
+            let (held, rejected) = (shown(*held), each.join("; "));
+            warn!(%family, held, rejected, at_ns, "No publishable address; records stay as they are");
+        }
+        Transition::SourceFailed { what } => error!(error = what, at_ns, "Addresses can't be watched; trying again"),
+        Transition::SourceRestored => info!(at_ns, "Addresses are watched again"),
+        Transition::Folded { announcements } => {
+            warn!(announcements, at_ns, "Many address events were folded into few looks; none is lost");
+        }
+        Transition::Unsupported { key } => {
+            warn!(record = %key.name, r#type = %key.rtype, at_ns, "Provider does not support the record, skipping it");
+        }
+        Transition::Checked { key, address, verdict } => {
+            let (record, rtype) = (&key.name, key.rtype);
+            match verdict {
+                Verdict::Agrees { .. } => {
+                    info!(%record, r#type = %rtype, %address, at_ns, "DNS record is right already");
+                }
+                Verdict::Differs(_) | Verdict::Undecided(_) => {
+                    let dns = said(verdict);
+                    debug!(%record, r#type = %rtype, %address, dns, at_ns, "DNS does not show the address");
+                }
+            }
+        }
+        Transition::Deferred { key, until } => {
+            let in_secs = until.saturating_since(now).as_secs();
+            info!(record = %key.name, r#type = %key.rtype, in_secs, at_ns, "Record updated too recently, deferring update");
+        }
+        Transition::UpdateStarted { key, from, to } => {
+            let from = shown(*from);
+            info!(record = %key.name, r#type = %key.rtype, from, address = %to, at_ns, "Updating DNS record");
+        }
+        Transition::WouldUpdate { key, from, to } => {
+            let from = shown(*from);
+            info!(record = %key.name, r#type = %key.rtype, from, address = %to, at_ns, "Would update DNS record (dry run)");
+        }
+        Transition::Updated { key, address, kind } => {
+            let how = match kind {
+                UpdateKind::Created => "created",
+                UpdateKind::Changed => "changed",
+                UpdateKind::Unchanged => "unchanged",
+            };
+            info!(record = %key.name, r#type = %key.rtype, %address, how, at_ns, "DNS record updated");
+        }
+        Transition::Foreign { key, addresses } => {
+            warn!(record = %key.name, r#type = %key.rtype, ?addresses, at_ns, "Provider holds further addresses for the record");
+        }
+        Transition::UpdateFailed { key, what, failure, failing } => {
+            let (record, rtype, failures) = (&key.name, key.rtype, failure.failures);
+            let class = format!("{:?}", failure.why).to_lowercase();
+            let again_in_ms = u64::try_from(failure.again_at.saturating_since(now).as_millis()).unwrap_or(u64::MAX);
+            if *failing || matches!(failure.why, Why::Unauthorized | Why::Refused) {
+                error!(%record, r#type = %rtype, class, error = what, failures, again_in_ms, at_ns, "Failed to update DNS record");
+            } else {
+                warn!(%record, r#type = %rtype, class, error = what, failures, again_in_ms, at_ns, "Failed to update DNS record");
+            }
+        }
+        Transition::VerifyPending { key, address, verdict, attempts } => {
+            let dns = said(verdict);
+            if *attempts == 1 || attempts.is_multiple_of(10) {
+                info!(record = %key.name, r#type = %key.rtype, %address, dns, attempts, at_ns, "DNS record not visible yet");
+            } else {
+                debug!(record = %key.name, r#type = %key.rtype, %address, dns, attempts, at_ns, "DNS record not visible yet");
+            }
+        }
+        Transition::Verified { key, address, stage } => {
+            let stage = stage.as_str();
+            info!(record = %key.name, r#type = %key.rtype, %address, stage, at_ns, "DNS record verified");
+        }
+        Transition::Readiness { from, to } => info!(%from, %to, at_ns, "Readiness changed"),
+        Transition::Converged(true) => info!(at_ns, "All records are verified"),
+        Transition::Converged(false) => info!(at_ns, "Not all records are verified"),
+        Transition::StoreFailed { what } => {
+            error!(error = what, at_ns, "State can't be kept: degraded, not durable; DNS work goes on");
+        }
+        Transition::StoreRestored => info!(at_ns, "State is kept again"),
+    }
+}
+
+fn shown(address: Option<IpAddr>) -> Option<String> {
+    address.map(|address| address.to_string())
+}
+
+fn said(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Agrees { .. } => "the address".to_owned(),
+        Verdict::Differs(addresses) if addresses.is_empty() => "no record".to_owned(),
+        Verdict::Differs(addresses) => format!("{addresses:?}"),
+        Verdict::Undecided(reasons) => format!("no quorum: {}", reasons.join("; ")),
+    }
+}

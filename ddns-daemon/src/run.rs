@@ -1,0 +1,97 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use ddns_core::driver::DdnsEngine;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::admin::{Admin, AdminError};
+use crate::log_view::LogView;
+use crate::notify::{self, StatusView};
+use crate::wiring::Wired;
+use crate::{RUNTIME, telemetry};
+
+/// Threads that wait for the disk or the system's resolver go away when idle for this time.
+const IDLE_THREAD: Duration = Duration::from_secs(1);
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) fn run(wired: Wired) -> ExitCode {
+    telemetry::start(wired.log_level, wired.log_format);
+    for warning in &wired.warnings {
+        tracing::warn!("{warning}");
+    }
+    match catch_unwind(AssertUnwindSafe(|| in_runtime(wired))) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            tracing::error!(error = format!("{error:#}"), "ddnsd ends");
+            ExitCode::from(RUNTIME)
+        }
+        Err(_) => ExitCode::from(RUNTIME),
+    }
+}
+
+fn in_runtime(wired: Wired) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .thread_keep_alive(IDLE_THREAD)
+        .build()
+        .context("the runtime can't start")?;
+    let ended = runtime.block_on(serve(wired));
+    runtime.shutdown_timeout(IDLE_THREAD);
+    ended
+}
+
+async fn serve(wired: Wired) -> anyhow::Result<()> {
+    let config = &wired.config;
+    let terminate = signal(SignalKind::terminate()).context("SIGTERM can't be received")?;
+    let interrupt = signal(SignalKind::interrupt()).context("SIGINT can't be received")?;
+    let records: Vec<_> = config.records.iter().map(|record| record.key.to_string()).collect();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        provider = wired.ports.provider.name(),
+        records = records.join(", "),
+        dry_run = config.dry_run,
+        "ddnsd starts"
+    );
+    let admin = match Admin::bind(&config.admin_socket) {
+        Ok(admin) => Some(admin),
+        Err(AdminError::Taken) => {
+            anyhow::bail!(
+                "another ddnsd answers on {}: stop it, or set DDNS_ADMIN_SOCKET elsewhere",
+                config.admin_socket.display()
+            );
+        }
+        Err(AdminError::Refused(error)) => {
+            let socket = config.admin_socket.display();
+            tracing::error!(%socket, %error, "No admin socket: set DDNS_ADMIN_SOCKET to a place that ddnsd can write");
+            None
+        }
+    };
+    let views: Vec<Box<dyn ddns_core::driver::View>> = vec![Box::new(LogView), Box::new(StatusView)];
+    let seed = wired.ports.clock.wall().as_millis() ^ wired.ports.clock.now().as_nanos();
+    let (engine, handle) = DdnsEngine::new(config, wired.ports, views, seed).await;
+    let answers = async {
+        match &admin {
+            Some(admin) => match admin.serve(handle.clone()).await {},
+            None => std::future::pending::<()>().await,
+        }
+    };
+    tokio::select! {
+        () = engine.run(asked_to_end(terminate, interrupt)) => {}
+        () = answers => {}
+        () = notify::keep_notified(handle.clone()) => {}
+    }
+    tracing::info!("ddnsd ends");
+    Ok(())
+}
+
+async fn asked_to_end(mut terminate: Signal, mut interrupt: Signal) {
+    let name = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    tracing::info!(signal = name, "Shutting down");
+    notify::stopping();
+}

@@ -1,0 +1,126 @@
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ddns_core::config::{CA_FILE, Config, Endpoint, LOG_FORMAT, LOG_LEVEL, Problem, SecretFile, SecretFiles, Settings};
+use ddns_core::driver::Ports;
+use ddns_core::memory_store::MemoryStoreFactory;
+use ddns_core::ports::{Clock, HttpTransport};
+use ddns_core::registry::{Parts, ProviderRegistry};
+use ddns_doh::{DohVerifier, Resolver};
+use ddns_http::{HttpStack, Limits};
+use ddns_linux::{BootClock, KernelSourceFactory};
+use ddns_provider_cloudflare::CloudflareFactory;
+use ddns_store_file::FileStoreFactory;
+
+/// A provider's API: answers are a few kilobytes.
+const API: Limits = Limits {
+    connect: Duration::from_secs(5),
+    handshake: Duration::from_secs(5),
+    answer: Duration::from_secs(10),
+    body: 1 << 20,
+};
+/// A resolver: a DNS message has at most 65,535 octets (RFC 1035 §4.2.2).
+const DOH: Limits = Limits {
+    connect: Duration::from_secs(3),
+    handshake: Duration::from_secs(3),
+    answer: Duration::from_secs(5),
+    body: 65_535,
+};
+
+/// A configuration that works, with all that it chose.
+pub(crate) struct Wired {
+    pub(crate) config: Config,
+    pub(crate) ports: Ports,
+    pub(crate) warnings: Vec<Problem>,
+    pub(crate) log_level: &'static str,
+    pub(crate) log_format: &'static str,
+}
+
+/// A configuration that doesn't.
+pub(crate) struct Wrong {
+    pub(crate) warnings: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// Every plug-in of ddnsd.
+pub(crate) fn registry() -> ProviderRegistry {
+    ProviderRegistry::default()
+        .source(Box::new(KernelSourceFactory))
+        .provider(Box::new(CloudflareFactory))
+        .store(Box::new(FileStoreFactory))
+        .store(Box::new(MemoryStoreFactory))
+}
+
+/// Reads the environment and builds what it asks for. Opens nothing but the files it names.
+pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> Result<Wired, Wrong> {
+    let registry = registry();
+    let text = |os: OsString| os.to_string_lossy().into_owned();
+    let environment = environment.map(|(name, value)| (text(name), text(value)));
+    let mut settings = Settings::new(environment, &registry.variables(), &Files);
+    let config = Config::read(&mut settings);
+    let (log_level, log_format) = (settings.choice(&LOG_LEVEL), settings.choice(&LOG_FORMAT));
+    let stack = stack(&mut settings);
+    let built = stack.and_then(|stack| {
+        let clock: Arc<dyn Clock> = Arc::new(BootClock);
+        let transports = |endpoint: &Endpoint| -> Arc<dyn HttpTransport> { stack.http1(endpoint.clone(), API) };
+        let parts = Parts { transports: &transports, clock: Arc::clone(&clock), config: &config };
+        let plugins = registry.build(&mut settings, &parts)?;
+        Some(Ports {
+            source: plugins.source,
+            provider: plugins.provider,
+            store: plugins.store,
+            verifier: Arc::new(verifier(&stack, &config)),
+            probe: Arc::new(stack.probe(config.probe_targets.clone())),
+            clock,
+            connections: Arc::new(stack),
+        })
+    });
+    let (warnings, problems) = settings.finish();
+    match built {
+        Some(ports) if problems.is_empty() => Ok(Wired { config, ports, warnings, log_level, log_format }),
+        Some(_) | None => Err(Wrong { warnings, problems }),
+    }
+}
+
+fn stack(settings: &mut Settings<'_>) -> Option<HttpStack> {
+    let further = match settings.text(&CA_FILE) {
+        None => None,
+        Some(path) => match fs::read(&path) {
+            Ok(pem) => Some(pem),
+            Err(error) => return wrong_ca(settings, &format!("cannot read the file: {error}")),
+        },
+    };
+    HttpStack::new(further.as_deref()).map_or_else(|error| wrong_ca(settings, &error.to_string()), Some)
+}
+
+fn wrong_ca<T>(settings: &mut Settings<'_>, reason: &str) -> Option<T> {
+    settings.problem(&CA_FILE, reason, "name a PEM file of CA certificates that ddnsd can read");
+    None
+}
+
+fn verifier(stack: &HttpStack, config: &Config) -> DohVerifier {
+    let resolver =
+        |endpoint: &Endpoint| Resolver { name: endpoint.to_string(), transport: stack.http2(endpoint.clone(), DOH) };
+    DohVerifier::new(config.doh.iter().map(resolver).collect())
+}
+
+/// The files that secrets lie in.
+struct Files;
+
+impl SecretFiles for Files {
+    fn read(&self, path: &Path) -> std::io::Result<SecretFile> {
+        let mode = fs::metadata(path)?.permissions().mode();
+        Ok(SecretFile { content: fs::read(path)?, world_readable: mode & 0o004 != 0 })
+    }
+}
+
+/// Prints problems for a person, one per line.
+pub(crate) fn print(level: &str, problems: &[Problem]) {
+    for problem in problems {
+        eprintln!("ddnsd: {level}: {problem}");
+    }
+}
