@@ -239,6 +239,6 @@ fn unknown(name: &str, known: &BTreeSet<String>) -> Problem {
         variable: name.to_owned(),
         value: None,
         reason: "no such variable".to_owned(),
-        remedy: nearest.map_or_else(String::new, |nearest| format!("did you mean {nearest}?")),
+        remedy: nearest.map_or_else(String::new, |nearest| format!("the nearest known name is {nearest}")),
     }
 }
