@@ -245,11 +245,6 @@ impl Engine {
             if adopt {
                 self.adopt(index, effects);
             }
-            let state = &self.families[index];
-            let lost = state.published.is_some_and(|published| !state.candidates.holds(published));
-            for record in self.records.iter_mut().filter(|record| record.family() == state.family) {
-                record.lost = lost;
-            }
             self.tell_unavailable(index, effects);
         }
         if changed {
@@ -375,6 +370,11 @@ impl Engine {
         for index in 0..self.families.len() {
             if self.families[index].settle.due(self.now) {
                 self.adopt(index, effects);
+            }
+            let state = &self.families[index];
+            let lost = state.published.is_some_and(|published| !state.candidates.holds(published));
+            for record in self.records.iter_mut().filter(|record| record.family() == state.family) {
+                record.lost = lost;
             }
         }
         if !self.draining {

@@ -160,6 +160,9 @@ impl Publish {
             }
             (None, true) => Step::Write,
         };
+        if matches!(self.state, State::Due { why: Why::Unreachable, .. }) {
+            self.failures = 0;
+        }
         self.state = match self.state {
             State::Due { at, why: why @ (Why::Unavailable | Why::Unauthorized), step } => State::Due { step, at, why },
             State::Rest | State::Due { .. } | State::Running { .. } => self.due(now, step),

@@ -67,7 +67,8 @@ impl Settle {
         let sole = self.seen.len() == 1;
         let restless_now = self.restless_since == Some(now);
         if sole && calm && !restless_now && self.state == State::Calm {
-            self.adopted(now);
+            // The first address of all is no change.
+            self.restless_since = published.map(|_| now);
             return true;
         }
         let first = match self.state {
@@ -82,7 +83,8 @@ impl Settle {
     pub fn due(&mut self, now: Instant) -> bool {
         match self.state {
             State::Settling { due, .. } if due <= now => {
-                self.adopted(now);
+                self.state = State::Calm;
+                self.restless_since = Some(now);
                 true
             }
             State::Settling { .. } | State::Calm => false,
@@ -95,11 +97,6 @@ impl Settle {
             State::Settling { due, .. } => Some(due),
             State::Calm => None,
         }
-    }
-
-    fn adopted(&mut self, now: Instant) {
-        self.state = State::Calm;
-        self.restless_since = Some(now);
     }
 }
 
@@ -156,6 +153,14 @@ mod tests {
             assert_eq!(adopted, expected.map(|address| address.parse().unwrap()), "after {ms} ms");
             self.published = adopted.or(self.published);
         }
+    }
+
+    #[test]
+    fn the_first_address_of_all_is_no_change() {
+        let mut bench = Bench::at_rest();
+        bench.at(10, &[NEW], Some(NEW));
+        bench.at(20, &["11.0.0.3"], None);
+        bench.tick(70, Some("11.0.0.3"));
     }
 
     /// Trap 20: the second half of a swap is what counts, and it is not thrown away.

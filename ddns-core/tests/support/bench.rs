@@ -1,0 +1,345 @@
+//! A model of the world around one engine: API, DNS, way to the Internet and store, each of which can be told to fail.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ddns_core::address::{AddressFlags, Hint, InterfaceAddress, IpChangeEvent, Snapshot};
+use ddns_core::config::{Config, SecretFile, SecretFiles, Settings, VARIABLES};
+use ddns_core::engine::{Action, Effects, Engine, Event, Start, Status, Transition};
+use ddns_core::ports::{
+    Answer, Observed, PathReport, ProviderError, RecordHandle, SaveError, UpdateKind, UpdateRequest, UpdateResult, Vote,
+};
+use ddns_core::record::RecordKey;
+use ddns_core::state::SavedState;
+use ddns_core::time::{Instant, Wall};
+
+pub const NAME: &str = "vpn.example.com";
+
+/// How the provider fails.
+#[derive(Clone, Copy, Debug)]
+pub enum Fails {
+    Unreachable,
+    Unavailable(Option<u64>),
+    Unauthorized,
+    Refused,
+    Unknown { applied: bool },
+}
+
+type Sets = BTreeMap<String, BTreeSet<IpAddr>>;
+
+pub struct Bench {
+    config: Config,
+    engine: Engine,
+    now: Instant,
+    api: Sets,
+    dns: Sets,
+    calls: Vec<Call>,
+    pending: VecDeque<Action>,
+    pub log: Vec<Transition>,
+    pub saved: Option<SavedState>,
+    pub saves: usize,
+    pub probes: usize,
+    pub watches: usize,
+    pub most_provider_calls_at_once: usize,
+    pub fails: Option<Fails>,
+    pub fail_times: Option<usize>,
+    pub fail_name: Option<String>,
+    pub lag: bool,
+    pub wan: bool,
+    pub proxied: bool,
+    pub store_fails: bool,
+    pub reads_fail: bool,
+}
+
+enum Call {
+    Read,
+    Resolve,
+    Attempt,
+    Write(String, String),
+}
+
+struct NoFiles;
+
+impl SecretFiles for NoFiles {
+    fn read(&self, _path: &std::path::Path) -> std::io::Result<SecretFile> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Bench {
+    /// A fresh engine with this environment; the source is watched, no address has been seen.
+    pub fn new(environment: &[(&str, &str)]) -> Self {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut settings = Settings::new(environment, VARIABLES, &NoFiles);
+        let config = Config::read(&mut settings);
+        let (_, problems) = settings.finish();
+        assert!(problems.is_empty(), "{problems:?}");
+        let now = Instant::from_nanos(1_000_000_000_000);
+        let engine = Engine::new(&config, |_| true, start(None, now));
+        let mut bench = Self {
+            config,
+            engine,
+            now,
+            api: Sets::new(),
+            dns: Sets::new(),
+            calls: Vec::new(),
+            pending: VecDeque::new(),
+            log: Vec::new(),
+            saved: None,
+            saves: 0,
+            probes: 0,
+            watches: 0,
+            most_provider_calls_at_once: 0,
+            fails: None,
+            fail_times: None,
+            fail_name: None,
+            lag: false,
+            wan: true,
+            proxied: false,
+            store_fails: false,
+            reads_fail: false,
+        };
+        bench.step(Event::Started);
+        bench.settle();
+        bench
+    }
+
+    /// The process ends and starts again, with this state on disk.
+    pub fn restart(&mut self, saved: Option<SavedState>) {
+        self.engine = Engine::new(&self.config, |_| true, start(saved, self.now));
+        self.pending.clear();
+        self.step(Event::Started);
+        self.settle();
+    }
+
+    /// The host holds exactly these addresses.
+    pub fn addresses(&mut self, held: &[&str]) {
+        let held = held.iter().map(|address| InterfaceAddress {
+            index: 2,
+            interface: "wan0".into(),
+            address: address.parse().unwrap(),
+            prefix_len: 24,
+            flags: AddressFlags::default(),
+            link_up: true,
+        });
+        let hint =
+            Hint { rung: "model", kernel_at: None, received_at: self.now, announcements: 1, after_loss: false };
+        self.step(Event::Addresses(IpChangeEvent::new(Snapshot::new(held.collect()), hint)));
+        self.settle();
+    }
+
+    pub fn source_ends(&mut self) {
+        self.step(Event::SourceFailed { what: "the end".into() });
+        self.settle();
+    }
+
+    /// Lets time pass, deadline by deadline.
+    pub fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        let mut steps = 0;
+        while let Some(deadline) = self.engine.deadline().filter(|deadline| *deadline <= end) {
+            self.now = self.now.max(deadline);
+            self.step(Event::Tick);
+            self.settle();
+            steps += 1;
+            assert!(steps < 1_000_000, "the engine does not come to rest: {:?}", self.status());
+        }
+        self.now = end;
+    }
+
+    fn settle(&mut self) {
+        while let Some(action) = self.pending.pop_front() {
+            let event = self.carry_out(action);
+            event.into_iter().for_each(|event| self.step(event));
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let wall = wall(self.now);
+        let Effects { persist, actions, transitions } = self.engine.step(self.now, wall, event);
+        self.log.extend(transitions);
+        self.pending.extend(actions);
+        let provider = |action: &&Action| matches!(action, Action::Read { .. } | Action::Update { .. });
+        let at_once = self.pending.iter().filter(provider).count();
+        self.most_provider_calls_at_once = self.most_provider_calls_at_once.max(at_once);
+        if let Some(state) = persist {
+            let result = if self.store_fails {
+                Err(SaveError { what: "no".into(), cause: "the disk is full".into() })
+            } else {
+                assert_ne!(self.saved.as_ref(), Some(&state), "saved without a change");
+                self.saves += 1;
+                self.saved = Some(state);
+                Ok(())
+            };
+            self.step(Event::Saved(result));
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Watch => {
+                self.watches += 1;
+                None
+            }
+            Action::AddressesHeld(_) | Action::CloseIdle => None,
+            Action::Probe => {
+                self.probes += 1;
+                let error = (!self.wan).then(|| "no answer".to_owned());
+                Some(Event::Probed(PathReport { targets: vec![("t".into(), None, error)] }))
+            }
+            Action::Resolve { record, key, ask, .. } => {
+                self.calls.push(Call::Resolve);
+                let addresses = self.dns.get(&key.to_string()).cloned().unwrap_or_default();
+                let answer = Ok(Answer { addresses, ttl: Duration::from_secs(300) });
+                Some(Event::Resolved { record, ask, votes: vec![Vote { resolver: "r".into(), answer }] })
+            }
+            Action::Read { record, key } => {
+                self.calls.push(Call::Read);
+                Some(Event::Read { record, result: self.read(&key) })
+            }
+            Action::Update { record, request } => {
+                self.calls.push(Call::Attempt);
+                Some(Event::Updated { record, result: self.update(&request) })
+            }
+        }
+    }
+
+    fn read(&self, key: &RecordKey) -> Result<Observed, ProviderError> {
+        let class = matches!(self.fails, Some(Fails::Unreachable | Fails::Unavailable(_) | Fails::Unauthorized));
+        let failing = class || (self.reads_fail && self.fails.is_some());
+        if failing && self.concerns(key) {
+            return Err(error(self.fails.unwrap()));
+        }
+        let addresses = self.api.get(&key.to_string()).cloned().unwrap_or_default();
+        let handle = (addresses.len() == 1).then(|| RecordHandle(format!("h/{key}")));
+        Ok(Observed { addresses, proxied: self.proxied, handle })
+    }
+
+    fn update(&mut self, request: &UpdateRequest) -> Result<UpdateResult, ProviderError> {
+        if let Some(fails) = self.fails.filter(|_| self.concerns(&request.key)) {
+            if let Some(times) = &mut self.fail_times {
+                *times -= 1;
+                if *times == 0 {
+                    (self.fails, self.fail_times) = (None, None);
+                }
+            }
+            if matches!(fails, Fails::Unknown { applied: true }) {
+                self.apply(request);
+            }
+            return Err(error(fails));
+        }
+        let kind = if self.api.contains_key(&request.key.to_string()) { UpdateKind::Changed } else { UpdateKind::Created };
+        self.apply(request);
+        self.calls.push(Call::Write(request.key.name.to_string(), request.address.to_string()));
+        let handle = Some(RecordHandle(format!("h/{}", request.key)));
+        Ok(UpdateResult { kind, proxied: self.proxied, handle })
+    }
+
+    fn apply(&mut self, request: &UpdateRequest) {
+        let set = BTreeSet::from([request.address]);
+        if !self.lag {
+            self.dns.insert(request.key.to_string(), set.clone());
+        }
+        self.api.insert(request.key.to_string(), set);
+    }
+
+    fn concerns(&self, key: &RecordKey) -> bool {
+        self.fail_name.as_deref().is_none_or(|name| name == key.name.as_str())
+    }
+
+    pub fn status(&self) -> Status {
+        self.engine.status()
+    }
+
+    /// Forgets what happened, not what is.
+    pub fn forget(&mut self) {
+        self.calls.clear();
+        self.log.clear();
+        self.saves = 0;
+    }
+
+    pub fn api_holds(&mut self, name: &str, rtype: &str, address: &str) {
+        self.api.insert(format!("{name} {rtype}"), BTreeSet::from([address.parse().unwrap()]));
+        self.dns_shows(name, rtype, &[address]);
+    }
+
+    pub fn dns_shows(&mut self, name: &str, rtype: &str, addresses: &[&str]) {
+        let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        self.dns.insert(format!("{name} {rtype}"), addresses);
+    }
+
+    pub fn api(&self, name: &str, rtype: &str) -> Vec<String> {
+        self.api.get(&format!("{name} {rtype}")).into_iter().flatten().map(ToString::to_string).collect()
+    }
+
+    /// The addresses that were written, in order.
+    pub fn writes(&self) -> Vec<String> {
+        self.calls.iter().filter_map(|call| if let Call::Write(_, to) = call { Some(to.clone()) } else { None }).collect()
+    }
+
+    /// The names that were written, in order.
+    pub fn written_names(&self) -> Vec<String> {
+        self.calls.iter().filter_map(|call| if let Call::Write(name, _) = call { Some(name.clone()) } else { None }).collect()
+    }
+
+    pub fn attempts(&self) -> usize {
+        self.calls.iter().filter(|call| matches!(call, Call::Attempt)).count()
+    }
+
+    pub fn reads(&self) -> usize {
+        self.calls.iter().filter(|call| matches!(call, Call::Read)).count()
+    }
+
+    pub fn resolved(&self) -> usize {
+        self.calls.iter().filter(|call| matches!(call, Call::Resolve)).count()
+    }
+}
+
+fn start(saved: Option<SavedState>, now: Instant) -> Start {
+    Start { saved, not_durable: None, resolvers: 1, seed: 7, now, wall: wall(now) }
+}
+
+fn wall(now: Instant) -> Wall {
+    Wall::from_millis(1_700_000_000_000 + now.as_nanos() / 1_000_000)
+}
+
+fn error(fails: Fails) -> ProviderError {
+    let what = "the model says so".to_owned();
+    match fails {
+        Fails::Unreachable => ProviderError::Unreachable { what, cause: None },
+        Fails::Unavailable(seconds) => {
+            ProviderError::Unavailable { what, retry_after: seconds.map(Duration::from_secs), cause: None }
+        }
+        Fails::Unauthorized => ProviderError::Unauthorized { what },
+        Fails::Refused => ProviderError::Refused { what },
+        Fails::Unknown { .. } => ProviderError::Unknown { what, cause: None },
+    }
+}
+
+/// The kinds of transitions, without the readiness.
+pub fn kinds(log: &[Transition]) -> Vec<&'static str> {
+    let kind = |told: &Transition| match told {
+        Transition::AddressChanged { .. } => "address",
+        Transition::AddressUnavailable { .. } => "unavailable",
+        Transition::SourceFailed { .. } => "source failed",
+        Transition::SourceRestored => "source restored",
+        Transition::Folded { .. } => "folded",
+        Transition::Unsupported { .. } => "unsupported",
+        Transition::Checked { .. } => "checked",
+        Transition::Deferred { .. } => "deferred",
+        Transition::UpdateStarted { .. } => "update",
+        Transition::WouldUpdate { .. } => "would update",
+        Transition::Updated { .. } => "updated",
+        Transition::Foreign { .. } => "foreign",
+        Transition::UpdateFailed { .. } => "failed",
+        Transition::VerifyPending { .. } => "pending",
+        Transition::Verified { .. } => "verified",
+        Transition::Readiness { .. } => "readiness",
+        Transition::Converged(true) => "converged true",
+        Transition::Converged(false) => "converged false",
+        Transition::StoreFailed { .. } => "store failed",
+        Transition::StoreRestored => "store restored",
+    };
+    log.iter().map(kind).filter(|kind| *kind != "readiness").collect()
+}
