@@ -86,20 +86,21 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
     }
 }
 
+/// The stack; with a problem noted it is one without further trust, so that all other problems show as well.
 fn stack(settings: &mut Settings<'_>) -> Option<HttpStack> {
-    let further = match settings.text(&CA_FILE) {
-        None => None,
-        Some(path) => match fs::read(&path) {
-            Ok(pem) => Some(pem),
-            Err(error) => return wrong_ca(settings, &format!("cannot read the file: {error}")),
-        },
+    let further = settings.text(&CA_FILE).map(|path| fs::read(path).map_err(|error| format!("cannot read it: {error}")));
+    let stack = match further {
+        None => HttpStack::new(None).map_err(|error| error.to_string()),
+        Some(Ok(pem)) => HttpStack::new(Some(&pem)).map_err(|error| error.to_string()),
+        Some(Err(reason)) => Err(reason),
     };
-    HttpStack::new(further.as_deref()).map_or_else(|error| wrong_ca(settings, &error.to_string()), Some)
-}
-
-fn wrong_ca<T>(settings: &mut Settings<'_>, reason: &str) -> Option<T> {
-    settings.problem(&CA_FILE, reason, "name a PEM file of CA certificates that ddnsd can read");
-    None
+    stack.map_or_else(
+        |reason| {
+            settings.problem(&CA_FILE, &reason, "name a PEM file of CA certificates that ddnsd can read");
+            HttpStack::new(None).ok()
+        },
+        Some,
+    )
 }
 
 fn verifier(stack: &HttpStack, config: &Config) -> DohVerifier {

@@ -87,6 +87,14 @@ impl<'a> Scene<'a> {
         Daemon::start(Some(&self.world.host), Path::new(env!("CARGO_BIN_EXE_ddnsd")), &environment)
     }
 
+    /// The same as a user without any capability, on whose behalf the kernel refuses eBPF.
+    pub fn start_without_bpf_rights(&self, changes: &[(&str, &str)]) -> Result<Daemon> {
+        let environment = self.environment(changes);
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let drop = ["--bounding-set=-all", "--inh-caps=-all", env!("CARGO_BIN_EXE_ddnsd")];
+        Daemon::start_with_arguments(Some(&self.world.host), Path::new("/usr/bin/setpriv"), &drop, &environment)
+    }
+
     /// Waits until both the API and DNS hold the address.
     pub fn wait_published(&self, rtype: &str, address: &str) -> Result<()> {
         self.double.wait_for(&format!("{rtype} {address}"), PATIENCE, |state| state.holds(NAME, rtype, address))?;

@@ -1,0 +1,210 @@
+//! FAULTS 66, 68 and 70, trap 30: a wrong configuration starts nothing, every problem is told at once with its
+//! variable, value, reason and remedy, and no secret is among them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+const TOKEN: &str = "q8Vn2Lr5Tz7Wc3Xb6Yd9Fg1Hj4Km0Ps_Ru-AeIoB";
+
+struct Bench {
+    directory: TempDir,
+    environment: BTreeMap<String, String>,
+}
+
+impl Bench {
+    /// A configuration that is good.
+    fn good() -> Self {
+        let mut bench = Self { directory: tempfile::tempdir().unwrap(), environment: BTreeMap::new() };
+        let token = bench.file("token", TOKEN.as_bytes(), 0o600);
+        bench.set("DDNS_RECORDS", "vpn.example.com").set("DDNS_PROVIDER_API_TOKEN_FILE", &token);
+        bench
+    }
+
+    fn file(&self, name: &str, content: &[u8], mode: u32) -> String {
+        let path = self.directory.path().join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path.display().to_string()
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn unset(&mut self, name: &str) -> &mut Self {
+        self.environment.remove(name);
+        self
+    }
+
+    fn run(&self, verb: &str) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_ddnsd")).arg(verb).env_clear().envs(&self.environment).output().unwrap()
+    }
+
+    /// Every verb that needs the configuration refuses it with exit code 1, and says all of `expected`, on one line
+    /// each.
+    fn refused(&self, expected: &[&str]) {
+        for verb in ["check", "run"] {
+            let output = self.run(verb);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{verb}: {said}");
+            for part in expected {
+                assert!(said.lines().any(|line| line.contains("error:") && line.contains(part)), "{part:?} in {said}");
+            }
+            assert!(!said.contains(TOKEN), "{said}");
+        }
+    }
+
+    fn warned(&self, expected: &str) {
+        let output = self.run("check");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert!(said.lines().any(|line| line.contains("warning:") && line.contains(expected)), "{expected:?} in {said}");
+        assert!(!said.contains(TOKEN), "{said}");
+    }
+}
+
+#[test]
+fn a_good_configuration_is_told_to_be_good() {
+    let output = Bench::good().run("check");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("2 records"));
+}
+
+#[test]
+fn all_problems_come_at_once() {
+    let mut bench = Bench::good();
+    bench.unset("DDNS_RECORDS").unset("DDNS_PROVIDER_API_TOKEN_FILE");
+    bench.set("DDNS_PROVIDER_TYPE", "nonesuch").set("DDNS_MAX_RETRIES", "many").set("DDNS_SETTLE_MS", "501");
+    bench.set("DDNS_LOG_LEVEL", "loud").set("DDNS_RECORD", "a.example.com").set("DDNS_CA_FILE", "/nonexistent.pem");
+    bench.refused(&[
+        "DDNS_RECORDS: not set",
+        r#"DDNS_MAX_RETRIES="many": not a whole number; use 0 to 100"#,
+        r#"DDNS_SETTLE_MS="501": out of range; use 0 to 500"#,
+        r#"DDNS_LOG_LEVEL="loud": not a known word; use error, warn, info, debug, trace"#,
+        "DDNS_RECORD: no such variable; the nearest known name is DDNS_RECORDS",
+        r#"DDNS_CA_FILE="/nonexistent.pem": cannot read it"#,
+        r#"DDNS_PROVIDER_TYPE="nonesuch": no such plug-in; use one of: cloudflare"#,
+    ]);
+}
+
+/// Trap 30.
+#[test]
+fn a_number_that_does_not_parse_never_becomes_the_default() {
+    for (name, value) in [
+        ("DDNS_MIN_UPDATE_INTERVAL_SECS", "60s"),
+        ("DDNS_MIN_UPDATE_INTERVAL_SECS", "-1"),
+        ("DDNS_MIN_UPDATE_INTERVAL_SECS", "86401"),
+        ("DDNS_RETRY_DELAY_SECS", "0"),
+        ("DDNS_STARTUP_DELAY_SECS", "1.5"),
+        ("DDNS_EVENT_CHANNEL_CAPACITY", "0"),
+        ("DDNS_PROBE_INTERVAL_SECS", " 5"),
+    ] {
+        Bench::good().set(name, value).refused(&[&format!("{name}={value:?}")]);
+    }
+}
+
+#[test]
+fn a_name_or_type_that_dns_does_not_have_is_named() {
+    for (records, reason) in [
+        ("example", "one label only"),
+        ("a..example.com", "a label is empty"),
+        ("-a.example.com", "begins or ends with a hyphen"),
+        ("bücher.example", "A-label"),
+        ("a.*.example.com", "leftmost label"),
+        ("11.22.33.44", "IP address"),
+        ("2a00::1", "IP address"),
+        ("vpn.example.com:MX", "neither A nor AAAA"),
+        ("vpn.example.com,vpn.example.com:A", "in the list twice"),
+        ("vpn.example.com,VPN.example.com.", "in the list twice"),
+        ("vpn.example.com,,b.example.com", "an entry of the list is empty"),
+    ] {
+        Bench::good().set("DDNS_RECORDS", records).refused(&[reason]);
+    }
+    let good = "*.example.com, _wg._udp.example.com:A, xn--bcher-kva.example:AAAA";
+    assert_eq!(Bench::good().set("DDNS_RECORDS", good).run("check").status.code(), Some(0));
+}
+
+#[test]
+fn a_token_that_cannot_be_one_is_named_and_never_shown() {
+    for (content, reason) in [
+        (&b""[..], "the file is empty"),
+        (b"\n", "the file is empty"),
+        (b"\xef\xbb\xbfq8Vn2Lr5Tz7Wc3Xb6Yd9Fg1Hj4Km0Ps", "byte-order mark"),
+        (b"\xff\xfe", "not text"),
+        (b"short", "too short"),
+        (b"your-cloudflare-api-key-goes-here", "placeholder"),
+        (b"<paste the key of the zone here, please>", "white space"),
+        (b"q8Vn2Lr5Tz7Wc3Xb6Y\nd9Fg1Hj4Km0PsRuAeIoB", "white space"),
+    ] {
+        let mut bench = Bench::good();
+        let file = bench.file("wrong", content, 0o600);
+        bench.set("DDNS_PROVIDER_API_TOKEN_FILE", &file).refused(&[reason]);
+    }
+    let mut missing = Bench::good();
+    missing.set("DDNS_PROVIDER_API_TOKEN_FILE", "/nonexistent/token").refused(&["cannot read the file"]);
+    missing.unset("DDNS_PROVIDER_API_TOKEN_FILE").refused(&["DDNS_PROVIDER_API_TOKEN: not set"]);
+    Bench::good().set("DDNS_PROVIDER_API_TOKEN", TOKEN).refused(&["set twice"]);
+}
+
+#[test]
+fn a_token_comes_from_a_file_with_a_line_end_from_systemd_or_from_the_environment() {
+    let mut bench = Bench::good();
+    let line = bench.file("line", format!("{TOKEN}\r\n").as_bytes(), 0o600);
+    assert_eq!(bench.set("DDNS_PROVIDER_API_TOKEN_FILE", &line).run("check").status.code(), Some(0));
+    bench.file("ddns_provider_api_token", TOKEN.as_bytes(), 0o400);
+    let directory = bench.directory.path().display().to_string();
+    bench.unset("DDNS_PROVIDER_API_TOKEN_FILE").set("CREDENTIALS_DIRECTORY", &directory);
+    assert_eq!(bench.run("check").status.code(), Some(0));
+    bench.unset("CREDENTIALS_DIRECTORY").set("DDNS_PROVIDER_API_TOKEN", TOKEN).warned("environment of a process");
+}
+
+#[test]
+fn what_works_but_should_not_be_so_is_warned_of() {
+    let mut bench = Bench::good();
+    let open = bench.file("open", TOKEN.as_bytes(), 0o644);
+    bench.set("DDNS_PROVIDER_API_TOKEN_FILE", &open).warned("every user can read the file");
+    Bench::good().set("DDNS_PROVIDER_API_URL", "http://127.0.0.1:1/v4").warned("the token in the clear");
+    Bench::good().set("DDNS_DOH_URLS", "http://127.0.0.1:1/dns-query").warned("DDNS_DOH_URLS");
+    Bench::good().set("DDNS_MIN_UPDATE_INTERVAL_SECS", "0").warned("DDNS_MIN_UPDATE_INTERVAL_SECS");
+}
+
+#[test]
+fn endpoints_that_are_none_are_named() {
+    for (name, value) in [
+        ("DDNS_PROVIDER_API_URL", "api.cloudflare.com"),
+        ("DDNS_PROVIDER_API_URL", "ftp://api.cloudflare.com"),
+        ("DDNS_PROVIDER_API_URL", "https://user:pass@api.cloudflare.com"),
+        ("DDNS_PROVIDER_API_URL", "https://api.cloudflare.com:99999/"),
+        ("DDNS_PROVIDER_ZONE_ID", "example.com"),
+        ("DDNS_DOH_URLS", "https://dns.google/dns-query,dns.quad9.net"),
+        ("DDNS_PROBE_TARGETS", "1.1.1.1"),
+        ("DDNS_PROBE_TARGETS", "2606:4700::1111:443"),
+        ("DDNS_PROBE_TARGETS", "1.1.1.1:0"),
+        ("DDNS_STATE_STORE_PATH", "state"),
+        ("DDNS_KERNEL_HOOK", "magic"),
+        ("DDNS_IP_SOURCE_TYPE", "crystal-ball"),
+    ] {
+        Bench::good().set(name, value).refused(&[&format!("{name}={value:?}")]);
+    }
+}
+
+#[test]
+fn a_certificate_file_without_a_certificate_is_named() {
+    for content in [&b"no PEM"[..], b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let mut bench = Bench::good();
+        let file = bench.file("ca.pem", content, 0o644);
+        bench.set("DDNS_CA_FILE", &file).refused(&["DDNS_CA_FILE"]);
+    }
+}
+
+#[test]
+fn wrong_arguments_are_a_wrong_configuration() {
+    assert_eq!(Bench::good().run("frobnicate").status.code(), Some(1));
+    assert_eq!(Bench::good().run("--version").status.code(), Some(0));
+}
