@@ -28,6 +28,10 @@ const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
 const TARGET: &str = "bpfel-unknown-none";
 
+/// bpf-linker makes BTF out of the debug information. It is told to write memory in place: its own order calls `memset`
+/// with a pointer into the ring, which the verifier refuses to a process that has `CAP_BPF` and not `CAP_PERFMON`.
+const RUSTFLAGS: &str = "-Cdebuginfo=2 -Clink-arg=--btf -Clink-arg=--disable-expand-memcpy-in-order";
+
 /// A compiler that has the source of its standard library, since the BPF target comes without one.
 pub enum Compiler {
     /// Debian's, driven by whichever cargo runs this.
@@ -94,9 +98,8 @@ pub fn run() -> Result<()> {
         .args(["build", "--package", "ddns-ebpf", "--bin", "ddns-ebpf", "--features", "bpf", "--release", "--locked"])
         .args(["-Z", "build-std=core", "--target", TARGET, "--target-dir"])
         .arg(&target)
-        // bpf-linker makes BTF out of the debug information, and needs the symbols.
         .env("CARGO_PROFILE_RELEASE_STRIP", "none")
-        .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_RUSTFLAGS", "-Cdebuginfo=2 -Clink-arg=--btf")
+        .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_RUSTFLAGS", RUSTFLAGS)
         .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker)
         .status()
         .context("cargo does not start")?;
