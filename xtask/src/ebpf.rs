@@ -9,19 +9,32 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::root;
 
-/// What compiles the eBPF programs. The three move together: bpf-linker reads the bitcode of a rustc whose LLVM is not
+/// What builds the eBPF programs. All of it moves together: bpf-linker reads the bitcode of a rustc whose LLVM is not
 /// newer than its own.
 pub struct Pins {
     /// The rustup toolchain, with the component `rust-src`, where Debian's compiler is not used.
     pub nightly: &'static str,
     /// The major version of LLVM, in rustc and in bpf-linker.
     pub llvm: &'static str,
+    /// The Debian packages that hold this LLVM.
+    pub llvm_packages: &'static [&'static str],
+    /// Where they put it.
+    pub llvm_prefix: &'static str,
     /// The version of bpf-linker.
-    pub bpf_linker: &'static str,
+    pub linker: &'static str,
+    /// The features of bpf-linker that choose this LLVM.
+    pub linker_features: &'static [&'static str],
 }
 
 /// The versions that were seen to work together.
-pub const PINS: Pins = Pins { nightly: "nightly-2026-05-20", llvm: "22", bpf_linker: "0.13.0" };
+pub const PINS: Pins = Pins {
+    nightly: "nightly-2026-05-20",
+    llvm: "22",
+    llvm_packages: &["llvm-22-dev", "libclang-22-dev"],
+    llvm_prefix: "/usr/lib/llvm-22",
+    linker: "0.13.0",
+    linker_features: &["llvm-22"],
+};
 
 /// Debian's packages `rustc-web` and `rust-web-src` install here, beside any rustup.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
