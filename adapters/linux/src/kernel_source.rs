@@ -111,7 +111,10 @@ impl Watch {
             let snapshot = match self.reader.read() {
                 Ok(snapshot) => snapshot,
                 // What disturbed the last read has been announced too.
-                Err(SnapshotError::Restless) => continue,
+                Err(SnapshotError::Restless) => {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
                 Err(error) => return Err(unread(error)),
             };
             if snapshot == self.last && !owing.loss {

@@ -37,7 +37,7 @@ impl Namespace {
 
     /// Moves the calling thread into the namespace, for good.
     pub fn enter(&self) {
-        let namespace = File::open(format!("/var/run/netns/{}", self.name)).unwrap();
+        let namespace = File::open(format!("/run/netns/{}", self.name)).unwrap();
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
     }
 

@@ -75,16 +75,14 @@ pub fn the_end_of_duplicate_address_detection_is_told(hook: Hook, _: &str) {
 pub fn a_lease_renewed_by_delete_and_add_is_no_change(hook: Hook, _: &str) {
     World::run(|world| {
         world.namespace.ip("addr add 192.0.2.1/24 dev wan0");
-        // Nothing else happens on this interface: no IPv6, no duplicate address detection.
-        let source = world.source_with(KernelOptions { hook, interface: Some("lo".to_owned()), batch: 1 });
-        world.namespace.ip("addr add 192.0.2.1/32 dev lo");
-        let (first, mut watch) = world.watch(&source);
-        world.namespace.batch("addr del 192.0.2.1/32 dev lo\naddr add 192.0.2.1/32 dev lo\n");
-        // All that was announced so far is drained before the address that ends the wait.
-        world.namespace.ip("addr add 192.0.2.9/32 dev lo");
-        let events = watch.until(|snapshot| find(snapshot, "192.0.2.9").is_some());
-        assert_eq!(events.len(), 1, "{events:?}");
-        world.namespace.ip("addr del 192.0.2.9/32 dev lo");
+        let (first, mut watch) = world.watch(&world.source(hook));
+        world.namespace.batch("addr del 192.0.2.1/24 dev wan0\naddr add 192.0.2.1/24 dev wan0\n");
+        for _ in 0..100 {
+            assert_eq!(watch.glance(), None);
+        }
+        world.namespace.ip("addr add 192.0.2.9/24 dev wan0");
+        assert!(find(&watch.next().snapshot, "192.0.2.9").is_some());
+        world.namespace.ip("addr del 192.0.2.9/24 dev wan0");
         assert_eq!(watch.next().snapshot, first.snapshot);
     });
 }
@@ -115,11 +113,17 @@ pub fn a_burst_ends_with_the_truth(hook: Hook, _: &str) {
 pub fn a_flood_is_survived_and_told(hook: Hook, rung: &str) {
     World::run(|world| {
         let (_, mut watch) = world.watch(&world.source(hook));
-        world.namespace.batch(&(addresses("add", 1, 3_000) + &addresses("del", 1, 3_000) + &addresses("add", 2, 10)));
-        let truth = world.current(&world.source(hook));
-        let events = watch.until(|snapshot| *snapshot == truth);
-        assert!(events.iter().any(|event| event.hint.after_loss), "{events:?}");
-        assert!(find(&truth, "10.2.0.9").is_some());
+        // A little more than the ring holds is in the socket's queue, much more is nowhere.
+        let ring = ddns_ebpf::EVENTS_BYTES / (8 + size_of::<ddns_ebpf::AddressRecord>() as u32);
+        for (block, changes) in [(1, ring + 50), (2, 2 * ring)] {
+            let half = changes / 2;
+            world
+                .namespace
+                .batch(&(addresses("add", 0, half) + &addresses("del", 0, half) + &addresses("add", block, 10)));
+            let truth = world.current(&world.source(hook));
+            assert_eq!(watch.until_loss().snapshot, truth);
+            assert!(find(&truth, &format!("10.{block}.0.9")).is_some());
+        }
         if hook == Hook::SocketFilter {
             assert!(world.log.count("the ring of address events is full") >= 1, "{}", world.log.text());
         }
@@ -169,7 +173,7 @@ pub fn a_renamed_removed_or_recreated_interface_is_followed_by_name(hook: Hook, 
         watch.until(|snapshot| snapshot.addresses().is_empty());
         world
             .namespace
-            .batch("link add wan0 type veth peer name isp0\nlink set wan0 up\naddr add 192.0.2.1/24 dev wan0\n");
+            .batch("link add wan0 type veth peer name isp0\nlink set wan0 addrgenmode none\nlink set wan0 up\naddr add 192.0.2.1/24 dev wan0\n");
         let last =
             watch.until(|snapshot| find(snapshot, "192.0.2.1").is_some_and(|entry| entry.link_up)).pop().unwrap();
         assert_ne!(find(&last.snapshot, "192.0.2.1").unwrap().index, index);
@@ -199,7 +203,7 @@ pub fn a_dropped_watch_loses_nothing(hook: Hook, rung: &str) {
             world.namespace.ip(&format!("addr add 192.0.2.{n}/24 dev wan0"));
             // Dropped with the announcement unread, read, or in between.
             for _ in 0..n / 2 {
-                watch.glance();
+                let _ = watch.glance();
             }
         }
         let (first, mut watch) = world.watch(&source);

@@ -14,6 +14,16 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::namespace::Namespace;
 
+/// Without link-local addresses nothing happens that a test does not do, and no announcement hides that another is
+/// missing.
+const QUIET_LINKS: &str = "link set lo up
+link add wan0 type veth peer name isp0
+link set wan0 addrgenmode none
+link set isp0 addrgenmode none
+link set isp0 up
+link set wan0 up
+";
+
 const BOUND: Duration = Duration::from_secs(20);
 
 /// A thread in its own namespace with an interface `wan0`, a runtime and a log.
@@ -27,7 +37,7 @@ impl World {
     /// Runs a test in a new world. An ERROR in its log fails it.
     pub fn run(test: impl FnOnce(&World) + Send) {
         let namespace = Arc::new(Namespace::new());
-        namespace.batch("link set lo up\nlink add wan0 type veth peer name isp0\nlink set isp0 up\nlink set wan0 up\n");
+        namespace.batch(QUIET_LINKS);
         let log = Log::default();
         let inside = || {
             namespace.enter();
@@ -85,7 +95,7 @@ impl Watch<'_> {
         event.expect("the stream goes on").expect("no error")
     }
 
-    /// The events up to and with the first that fits.
+    /// The events up to and with the first whose snapshot fits.
     pub fn until(&mut self, fits: impl Fn(&Snapshot) -> bool) -> Vec<IpChangeEvent> {
         let mut events = Vec::new();
         loop {
@@ -96,15 +106,26 @@ impl Watch<'_> {
         }
     }
 
-    /// Polls once, as a caller does who goes away again.
-    pub fn glance(&mut self) {
-        self.runtime.block_on(async {
+    /// The first event that tells of a loss.
+    pub fn until_loss(&mut self) -> IpChangeEvent {
+        loop {
+            let event = self.next();
+            if event.hint.after_loss {
+                return event;
+            }
+        }
+    }
+
+    /// Polls without waiting, as a caller does who goes away again.
+    pub fn glance(&mut self) -> Option<IpChangeEvent> {
+        let event = self.runtime.block_on(async {
             tokio::select! {
                 biased;
-                _ = self.stream.next() => {}
-                () = tokio::task::yield_now() => {}
+                event = self.stream.next() => event,
+                () = tokio::task::yield_now() => None,
             }
         });
+        event.map(|event| event.expect("no error"))
     }
 }
 
