@@ -24,7 +24,7 @@ link set isp0 up
 link set wan0 up
 ";
 
-const BOUND: Duration = Duration::from_secs(20);
+const BOUND: Duration = Duration::from_secs(10);
 
 /// A thread in its own namespace with an interface `wan0`, a runtime and a log.
 pub struct World {
