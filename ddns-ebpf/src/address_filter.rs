@@ -35,20 +35,36 @@ const NLA_TYPE_MASK: u16 = 0x3fff;
 /// The kernel writes ten at most.
 const MAX_ATTRIBUTES: usize = 12;
 
-/// See the [module](self).
+/// See [`ddns_ebpf::ADDRESS_FILTER`].
 #[socket_filter]
 pub fn address_filter(ctx: SkBuffContext) -> i64 {
+    filter::<true>(&ctx)
+}
+
+/// See [`ddns_ebpf::MUTE_ADDRESS_FILTER`].
+#[socket_filter]
+pub fn mute_address_filter(ctx: SkBuffContext) -> i64 {
+    filter::<false>(&ctx)
+}
+
+#[inline(always)]
+fn filter<const SPEAKS: bool>(ctx: &SkBuffContext) -> i64 {
     let event = match ctx.load::<u16>(4) {
         Ok(RTM_NEWADDR) => Event::New,
         Ok(RTM_DELADDR) => Event::Deleted,
         _ => return KEEP,
     };
-    let Some(record) = read(&ctx, event) else {
-        debug!(&ctx, "an address announcement of {} bytes was not understood", ctx.len());
+    let Some(record) = read(ctx, event) else {
+        if SPEAKS {
+            debug!(ctx, "an address announcement of {} bytes was not understood", ctx.len());
+        }
         return KEEP;
     };
     let Some(mut entry) = EVENTS.reserve::<AddressRecord>(0) else {
-        count_drop(&ctx, record.stamp);
+        count_drop();
+        if SPEAKS && complaint_is_due(record.stamp) {
+            warn!(ctx, "the ring of address events is full");
+        }
         return KEEP;
     };
     entry.write(record);
@@ -115,20 +131,24 @@ fn read(ctx: &SkBuffContext, event: Event) -> Option<AddressRecord> {
     found.then_some(record)
 }
 
-/// Counts a record for which the ring had no room, and says so once a second at most.
 #[inline(always)]
-fn count_drop(ctx: &SkBuffContext, now: u64) {
+fn count_drop() {
     let Some(drops) = DROPS.get_ptr_mut(0) else { return };
     // SAFETY: an aligned u64 of this processor's own, valid as long as the program runs.
     unsafe { *drops += 1 };
-    let Some(warned) = WARNED.get_ptr_mut(0) else { return };
-    // SAFETY: an aligned u64, valid as long as the program runs; processors that race here both warn, which does no
+}
+
+/// True once a second at most, so that a full ring does not flood the log.
+#[inline(always)]
+fn complaint_is_due(now: u64) -> bool {
+    let Some(warned) = WARNED.get_ptr_mut(0) else { return false };
+    // SAFETY: an aligned u64, valid as long as the program runs; processors that race here both complain, which does no
     // harm.
     unsafe {
         if now - *warned < WARN_EVERY_NANOS {
-            return;
+            return false;
         }
         *warned = now;
     }
-    warn!(ctx, "the ring of address events is full");
+    true
 }

@@ -12,6 +12,10 @@ pub use address_record::{AddressRecord, Event, Family, Rung};
 /// The socket filter that announces address changes of its own network namespace.
 pub const ADDRESS_FILTER: &str = "address_filter";
 
+/// The same without messages for the log: the verifiers of older kernels refuse those to a process that has `CAP_BPF`
+/// and not `CAP_PERFMON`.
+pub const MUTE_ADDRESS_FILTER: &str = "mute_address_filter";
+
 /// Ring buffer of [`AddressRecord`]s.
 pub const EVENTS: &str = "EVENTS";
 

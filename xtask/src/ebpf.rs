@@ -9,24 +9,41 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::root;
 
-/// What compiles the eBPF programs. The three move together: bpf-linker reads the bitcode of a rustc whose LLVM is not
+/// What builds the eBPF programs. All of it moves together: bpf-linker reads the bitcode of a rustc whose LLVM is not
 /// newer than its own.
 pub struct Pins {
     /// The rustup toolchain, with the component `rust-src`, where Debian's compiler is not used.
     pub nightly: &'static str,
     /// The major version of LLVM, in rustc and in bpf-linker.
     pub llvm: &'static str,
+    /// The Debian packages that hold this LLVM.
+    pub llvm_packages: &'static [&'static str],
+    /// Where they put it.
+    pub llvm_prefix: &'static str,
     /// The version of bpf-linker.
-    pub bpf_linker: &'static str,
+    pub linker: &'static str,
+    /// The features of bpf-linker that choose this LLVM.
+    pub linker_features: &'static [&'static str],
 }
 
 /// The versions that were seen to work together.
-pub const PINS: Pins = Pins { nightly: "nightly-2026-05-20", llvm: "22", bpf_linker: "0.13.0" };
+pub const PINS: Pins = Pins {
+    nightly: "nightly-2026-05-20",
+    llvm: "22",
+    llvm_packages: &["llvm-22-dev", "libclang-22-dev"],
+    llvm_prefix: "/usr/lib/llvm-22",
+    linker: "0.13.0",
+    linker_features: &["llvm-22"],
+};
 
 /// Debian's packages `rustc-web` and `rust-web-src` install here, beside any rustup.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
 const TARGET: &str = "bpfel-unknown-none";
+
+/// bpf-linker makes BTF out of the debug information. It is told to write memory in place: its own order calls `memset`
+/// with a pointer into the ring, which the verifier refuses to a process that has `CAP_BPF` and not `CAP_PERFMON`.
+const RUSTFLAGS: &str = "-Cdebuginfo=2 -Clink-arg=--btf -Clink-arg=--disable-expand-memcpy-in-order";
 
 /// A compiler that has the source of its standard library, since the BPF target comes without one.
 pub enum Compiler {
@@ -94,9 +111,8 @@ pub fn run() -> Result<()> {
         .args(["build", "--package", "ddns-ebpf", "--bin", "ddns-ebpf", "--features", "bpf", "--release", "--locked"])
         .args(["-Z", "build-std=core", "--target", TARGET, "--target-dir"])
         .arg(&target)
-        // bpf-linker makes BTF out of the debug information, and needs the symbols.
         .env("CARGO_PROFILE_RELEASE_STRIP", "none")
-        .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_RUSTFLAGS", "-Cdebuginfo=2 -Clink-arg=--btf")
+        .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_RUSTFLAGS", RUSTFLAGS)
         .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker)
         .status()
         .context("cargo does not start")?;

@@ -48,16 +48,16 @@ const COMPONENTS: [Component; 8] = [
         install: Install::Debian(&["rustc-web", "rust-web-src"]),
     },
     Component {
-        name: "LLVM 22",
+        name: "LLVM",
         why: "bpf-linker is linked with it",
-        present: || ebpf::linker().is_some() || Path::new(LLVM_PREFIX).join("bin/llvm-config").exists(),
-        install: Install::Debian(&["llvm-22-dev", "libclang-22-dev"]),
+        present: || ebpf::linker().is_some() || Path::new(PINS.llvm_prefix).join("bin/llvm-config").exists(),
+        install: Install::Debian(PINS.llvm_packages),
     },
     Component {
         name: "bpf-linker",
         why: "links the eBPF object",
         present: || ebpf::linker().is_some(),
-        install: Install::Cargo { package: "bpf-linker", version: PINS.bpf_linker, features: &["llvm-22"] },
+        install: Install::Cargo { package: "bpf-linker", version: PINS.linker, features: PINS.linker_features },
     },
     Component {
         name: "iproute2",
@@ -84,9 +84,6 @@ const COMPONENTS: [Component; 8] = [
         install: Install::Cargo { package: "cargo-deny", version: "0.20.2", features: &[] },
     },
 ];
-
-/// Where Debian puts the LLVM of [`PINS`].
-const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
 
 /// Checks every component, then installs what is missing; goes on after a failure and reports it at the end.
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -166,7 +163,7 @@ fn cargo_install(package: &str, version: &str, features: &[&str]) -> Result<()> 
         cargo.args(["--no-default-features", "--features", &features.join(",")]);
     }
     if env::var_os("LLVM_PREFIX").is_none() {
-        cargo.env("LLVM_PREFIX", LLVM_PREFIX);
+        cargo.env("LLVM_PREFIX", PINS.llvm_prefix);
     }
     let status = cargo.status().context("cargo does not start")?;
     ensure!(status.success(), "{package} did not build ({status})");

@@ -103,6 +103,7 @@ impl Watch {
             let now = self.clock.now();
             let found = self.hook.drain(self.batch).map_err(interrupted("reading the kernel's announcements"))?;
             if found.is_empty() {
+                tokio::task::yield_now().await;
                 continue;
             }
             let (received_at, owing) = owed.get_or_insert((now, Announcements::default()));
@@ -110,7 +111,10 @@ impl Watch {
             let snapshot = match self.reader.read() {
                 Ok(snapshot) => snapshot,
                 // What disturbed the last read has been announced too.
-                Err(SnapshotError::Restless) => continue,
+                Err(SnapshotError::Restless) => {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
                 Err(error) => return Err(unread(error)),
             };
             if snapshot == self.last && !owing.loss {

@@ -39,13 +39,16 @@ impl EventSocket {
     }
 
     pub(super) async fn ready(&self) -> io::Result<()> {
-        self.socket.ready(Interest::READABLE | Interest::ERROR).await.map(drop)
+        tokio::select! {
+            ready = self.socket.ready(Interest::READABLE) => ready.map(drop),
+            ready = self.socket.ready(Interest::ERROR) => ready.map(drop),
+        }
     }
 
     /// Reads until the socket is empty or about `batch` announcements are found.
     pub(super) fn drain(&mut self, batch: usize, found: &mut Announcements) -> io::Result<()> {
         let Self { socket, buffer, addresses } = self;
-        let read = socket.try_io(Interest::READABLE | Interest::ERROR, |socket| {
+        let mut read = |socket: &NetlinkSocket| {
             for _ in 0..batch {
                 match socket.try_receive(buffer) {
                     Ok(Received::Datagram(length)) => {
@@ -56,8 +59,10 @@ impl EventSocket {
                 }
             }
             Ok(())
-        });
-        until_empty(read)
+        };
+        // One by one: tokio clears no readiness of a combined interest.
+        until_empty(socket.try_io(Interest::READABLE, &mut read))?;
+        until_empty(socket.try_io(Interest::ERROR, &mut read))
     }
 }
 

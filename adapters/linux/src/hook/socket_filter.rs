@@ -109,9 +109,17 @@ fn load(object: &[u8]) -> Result<Ebpf, LoadError> {
     EbpfLoader::new().override_global(aya_log::LEVEL, &level, true).load(object).map_err(LoadError::Object)
 }
 
+/// Attaches the program, or the mute one where the verifier takes only that.
 fn filter(ebpf: &mut Ebpf, socket: &NetlinkSocket) -> Result<(), LoadError> {
-    let program = ebpf.program_mut(ddns_ebpf::ADDRESS_FILTER).ok_or(LoadError::Missing(ddns_ebpf::ADDRESS_FILTER))?;
-    let program: &mut SocketFilter = program.try_into().map_err(LoadError::Program)?;
+    let Err(refusal) = attach(ebpf, ddns_ebpf::ADDRESS_FILTER, socket) else { return Ok(()) };
+    attach(ebpf, ddns_ebpf::MUTE_ADDRESS_FILTER, socket).map_err(|_| refusal)?;
+    tracing::debug!("The eBPF program keeps no log: this kernel grants that with CAP_PERFMON");
+    Ok(())
+}
+
+fn attach(ebpf: &mut Ebpf, name: &'static str, socket: &NetlinkSocket) -> Result<(), LoadError> {
+    let program: &mut SocketFilter =
+        ebpf.program_mut(name).ok_or(LoadError::Missing(name))?.try_into().map_err(LoadError::Program)?;
     program.load().map_err(LoadError::Program)?;
     program.attach(socket).map_err(LoadError::Program)
 }

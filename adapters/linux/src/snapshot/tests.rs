@@ -37,7 +37,7 @@ fn an_interrupted_dump_is_torn_and_still_read_to_its_end() {
 
 #[test]
 fn an_overrun_or_a_malformed_message_tears_the_dump() {
-    assert_eq!(read(&message(NLMSG_OVERRUN, 0, 7, &[])).1, true);
+    assert!(read(&message(NLMSG_OVERRUN, 0, 7, &[])).1);
     assert_eq!(read(&message(20, 2, 7, &[0; 8])[..20]), (Ok(End::Open), true, vec![]));
 }
 
