@@ -25,6 +25,8 @@ use record::Record;
 const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 /// At most one warning about folded announcements in this time.
 const FOLDED_WARNING: Duration = Duration::from_secs(60);
+/// How long an address may be gone before that is told.
+const GAP: Duration = Duration::from_secs(1);
 /// Folded announcements worth a warning.
 const FOLDED_MANY: u64 = 100;
 
@@ -63,7 +65,15 @@ struct FamilyState {
     settle: Settle,
     candidates: Candidates,
     published: Option<IpAddr>,
-    unavailable_told: bool,
+    unavailable: Unavailable,
+}
+
+/// Whether a family is without a publishable address. A moment of that belongs to every swap and is not told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Unavailable {
+    No,
+    TellAt(Instant),
+    Told,
 }
 
 /// Something that is tried again until it works.
@@ -129,7 +139,7 @@ impl Engine {
             settle: Settle::new(config.settle),
             candidates: Candidates::default(),
             published: None,
-            unavailable_told: false,
+            unavailable: Unavailable::No,
         };
         Self {
             dry_run: config.dry_run,
@@ -200,8 +210,13 @@ impl Engine {
         let free = !self.provider_busy;
         let records = self.records.iter().filter_map(|record| record.deadline(free)).min();
         let settle = self.families.iter().filter_map(|family| family.settle.deadline()).min();
+        let tell = self.families.iter().filter_map(|family| match family.unavailable {
+            Unavailable::TellAt(at) => Some(at),
+            Unavailable::No | Unavailable::Told => None,
+        });
         let save = self.store.again_at.filter(|_| self.durable && !self.saving);
-        [records, settle, save, self.source.again_at, self.readiness.deadline()].into_iter().flatten().min()
+        let due = [records, settle, save, self.source.again_at, self.readiness.deadline()];
+        due.into_iter().flatten().chain(tell).min()
     }
 
     fn started(&self, effects: &mut Effects) {
@@ -245,7 +260,7 @@ impl Engine {
             if adopt {
                 self.adopt(index, effects);
             }
-            self.tell_unavailable(index, effects);
+            self.note_unavailable(index);
         }
         if changed {
             self.readiness.addresses_changed(self.now);
@@ -272,7 +287,6 @@ impl Engine {
             return;
         }
         let from = state.published.replace(chosen.address);
-        state.unavailable_told = false;
         effects.transitions.push(Transition::AddressChanged {
             family: state.family,
             from,
@@ -286,20 +300,27 @@ impl Engine {
         }
     }
 
-    fn tell_unavailable(&mut self, index: usize, effects: &mut Effects) {
+    fn note_unavailable(&mut self, index: usize) {
         let state = &mut self.families[index];
-        let wanted = self.records.iter().any(|record| record.spec.required && record.family() == state.family);
-        let rejected_all = state.candidates.publishable.is_empty() && !state.candidates.rejected.is_empty();
-        let lost = state.candidates.publishable.is_empty() && state.published.is_some();
-        if (rejected_all || lost || (wanted && state.candidates.publishable.is_empty())) && !state.unavailable_told {
-            state.unavailable_told = true;
-            effects.transitions.push(Transition::AddressUnavailable {
-                family: state.family,
-                held: state.published,
-                rejected: state.candidates.rejected.clone(),
-            });
-        } else if !state.candidates.publishable.is_empty() {
-            state.unavailable_told = false;
+        let typed = self.records.iter().any(|record| record.spec.required && record.family() == state.family);
+        let missed = typed || state.published.is_some() || !state.candidates.rejected.is_empty();
+        state.unavailable = match state.unavailable {
+            _ if !(missed && state.candidates.publishable.is_empty()) => Unavailable::No,
+            Unavailable::No => Unavailable::TellAt(self.now + GAP),
+            noted @ (Unavailable::TellAt(_) | Unavailable::Told) => noted,
+        };
+    }
+
+    fn tell_unavailable(&mut self, effects: &mut Effects) {
+        for state in &mut self.families {
+            if matches!(state.unavailable, Unavailable::TellAt(at) if at <= self.now) {
+                state.unavailable = Unavailable::Told;
+                effects.transitions.push(Transition::AddressUnavailable {
+                    family: state.family,
+                    held: state.published,
+                    rejected: state.candidates.rejected.clone(),
+                });
+            }
         }
     }
 
@@ -377,6 +398,7 @@ impl Engine {
                 record.lost = lost;
             }
         }
+        self.tell_unavailable(effects);
         if !self.draining {
             self.act(effects);
         }

@@ -89,8 +89,7 @@ fn a_private_address_is_never_published_and_the_reason_is_told() {
     bench.addresses(&["192.168.1.2", "100.64.0.7"]);
     bench.run_for(Duration::from_secs(3600));
     assert_eq!((bench.writes().len(), bench.reads()), (0, 0));
-    let told: Vec<_> =
-        bench.log.iter().filter(|told| matches!(told, Transition::AddressUnavailable { .. })).collect();
+    let told: Vec<_> = bench.log.iter().filter(|told| matches!(told, Transition::AddressUnavailable { .. })).collect();
     assert!(matches!(told[..], [Transition::AddressUnavailable { rejected, held: None, .. }] if rejected.len() == 2));
     assert!(!bench.status().ready());
 }

@@ -88,7 +88,8 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
 
 /// The stack; with a problem noted it is one without further trust, so that all other problems show as well.
 fn stack(settings: &mut Settings<'_>) -> Option<HttpStack> {
-    let further = settings.text(&CA_FILE).map(|path| fs::read(path).map_err(|error| format!("cannot read it: {error}")));
+    let further =
+        settings.text(&CA_FILE).map(|path| fs::read(path).map_err(|error| format!("cannot read it: {error}")));
     let stack = match further {
         None => HttpStack::new(None).map_err(|error| error.to_string()),
         Some(Ok(pem)) => HttpStack::new(Some(&pem)).map_err(|error| error.to_string()),

@@ -63,7 +63,10 @@ impl Bench {
         let output = self.run("check");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{said}");
-        assert!(said.lines().any(|line| line.contains("warning:") && line.contains(expected)), "{expected:?} in {said}");
+        assert!(
+            said.lines().any(|line| line.contains("warning:") && line.contains(expected)),
+            "{expected:?} in {said}"
+        );
         assert!(!said.contains(TOKEN), "{said}");
     }
 }

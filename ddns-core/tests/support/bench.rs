@@ -123,8 +123,7 @@ impl Bench {
             flags: AddressFlags::default(),
             link_up: true,
         });
-        let hint =
-            Hint { rung: "model", kernel_at: None, received_at: self.now, announcements: 1, after_loss: false };
+        let hint = Hint { rung: "model", kernel_at: None, received_at: self.now, announcements: 1, after_loss: false };
         self.step(Event::Addresses(IpChangeEvent::new(Snapshot::new(held.collect()), hint)));
         self.settle();
     }
@@ -229,7 +228,8 @@ impl Bench {
             }
             return Err(error(fails));
         }
-        let kind = if self.api.contains_key(&request.key.to_string()) { UpdateKind::Changed } else { UpdateKind::Created };
+        let kind =
+            if self.api.contains_key(&request.key.to_string()) { UpdateKind::Changed } else { UpdateKind::Created };
         self.apply(request);
         self.calls.push(Call::Write(request.key.name.to_string(), request.address.to_string()));
         let handle = Some(RecordHandle(format!("h/{}", request.key)));
@@ -275,12 +275,18 @@ impl Bench {
 
     /// The addresses that were written, in order.
     pub fn writes(&self) -> Vec<String> {
-        self.calls.iter().filter_map(|call| if let Call::Write(_, to) = call { Some(to.clone()) } else { None }).collect()
+        self.calls
+            .iter()
+            .filter_map(|call| if let Call::Write(_, to) = call { Some(to.clone()) } else { None })
+            .collect()
     }
 
     /// The names that were written, in order.
     pub fn written_names(&self) -> Vec<String> {
-        self.calls.iter().filter_map(|call| if let Call::Write(name, _) = call { Some(name.clone()) } else { None }).collect()
+        self.calls
+            .iter()
+            .filter_map(|call| if let Call::Write(name, _) = call { Some(name.clone()) } else { None })
+            .collect()
     }
 
     pub fn attempts(&self) -> usize {

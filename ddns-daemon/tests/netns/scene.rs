@@ -25,7 +25,6 @@ const SERVICES: [&str; 4] = ["192.0.2.10", "192.0.2.53", "2001:db8::10", "2001:d
 pub struct Scene<'a> {
     pub double: CloudflareDouble,
     pub named: Named<'a>,
-    pub authority: Authority,
     pub world: &'a World,
     directory: TempDir,
 }
@@ -43,7 +42,7 @@ impl<'a> Scene<'a> {
         let directory = tempfile::tempdir()?;
         authority.write_pem(&directory.path().join("ca.pem"))?;
         fs::write(directory.path().join("token"), TOKEN)?;
-        Ok(Self { double, named, authority, world, directory })
+        Ok(Self { double, named, world, directory })
     }
 
     pub fn path(&self, name: &str) -> String {
@@ -142,12 +141,7 @@ pub fn is(line: &Value, message: &str, fields: &[(&str, &str)]) -> bool {
 }
 
 /// Waits for a log line from `mark` on; the mark behind it, and the line.
-pub fn wait_line(
-    daemon: &Daemon,
-    mark: usize,
-    message: &str,
-    fields: &[(&str, &str)],
-) -> Result<(usize, Value)> {
+pub fn wait_line(daemon: &Daemon, mark: usize, message: &str, fields: &[(&str, &str)]) -> Result<(usize, Value)> {
     daemon
         .wait_for_line_since(mark, message, PATIENCE, |line| is(line, message, fields))
         .with_context(|| format!("{message:?} {fields:?}"))

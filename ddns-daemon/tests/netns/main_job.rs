@@ -1,15 +1,12 @@
 //! The main job: a kernel address change becomes a verified record. The real ddnsd, the real kernel, real TLS, a real
-//! BIND; Cloudflare is a double that is held against Cloudflare's schema. Needs root.
-
-#[path = "support/scene.rs"]
-mod scene;
+//! BIND; Cloudflare is a double that is held against Cloudflare's schema.
 
 use std::fs;
 
+use crate::scene::{NAME, PATIENCE, Scene, ipv4, wait_line, wait_ready};
 use anyhow::{Result, ensure};
 use ddns_testbed::world::{HOST_INTERFACE, HOST_IPV4, HOST_IPV6, HOST_IPV6_PREFIX};
 use ddns_testbed::{Exchange, Record, World};
-use scene::{NAME, PATIENCE, Scene, ipv4, wait_line, wait_ready};
 
 /// Traps 1, 15 and 27: the event arrives, and an update leaves proxied, TTL, comment and tags as they are.
 #[test]
