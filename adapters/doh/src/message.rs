@@ -87,3 +87,6 @@ pub(crate) fn answer(octets: &[u8], key: &RecordKey) -> Result<Answer, LookupErr
     }
     Err(LookupError::Garbage("a chain of CNAMEs without end"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -150,3 +150,6 @@ impl DnsProvider for Cloudflare {
         self.change(&At { zone, record: record.id.clone() }, request).await
     }
 }
+
+#[cfg(test)]
+mod tests;

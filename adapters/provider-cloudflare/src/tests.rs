@@ -1,0 +1,223 @@
+use std::sync::Mutex;
+
+use ddns_core::ports::{HttpError, HttpRequest, HttpResponse, Method, Phase};
+use futures_util::FutureExt;
+use serde_json::{Value, json};
+
+use super::*;
+
+const ZONE: &str = "023e105f4ecef8ad9ca31a8372d0c353";
+const RECORD: &str = "372e67954025e0ba6aaa6d586b9e0b59";
+
+/// Answers in turn; remembers what it was asked.
+struct Script {
+    answers: Mutex<Vec<Result<HttpResponse, HttpError>>>,
+    asked: Mutex<Vec<(Method, String, Value)>>,
+}
+
+#[async_trait]
+impl HttpTransport for Script {
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let body = request.body.map_or(Value::Null, |(_, octets)| serde_json::from_slice(&octets).unwrap());
+        self.asked.lock().unwrap().push((request.method, request.path, body));
+        self.answers.lock().unwrap().remove(0)
+    }
+}
+
+fn json_answer(status: u16, body: &Value) -> Result<HttpResponse, HttpError> {
+    answer(status, &body.to_string())
+}
+
+fn answer(status: u16, body: &str) -> Result<HttpResponse, HttpError> {
+    Ok(HttpResponse { status, content_type: "application/json".into(), retry_after: None, body: body.into() })
+}
+
+fn success(result: &Value) -> Result<HttpResponse, HttpError> {
+    json_answer(200, &json!({"success": true, "errors": [], "messages": [], "result": result}))
+}
+
+fn zone() -> Result<HttpResponse, HttpError> {
+    success(&json!([{"id": ZONE, "name": "example.com"}]))
+}
+
+fn record(content: &str) -> Value {
+    json!({"id": RECORD, "name": "vpn.example.com", "type": "A", "content": content, "proxied": true, "ttl": 120})
+}
+
+fn error(status: u16, code: i64) -> Result<HttpResponse, HttpError> {
+    json_answer(status, &json!({"success": false, "errors": [{"code": code, "message": "so it is"}], "result": null}))
+}
+
+fn key() -> RecordKey {
+    RecordKey { name: "vpn.example.com".parse().unwrap(), rtype: ddns_core::record::RecordType::A }
+}
+
+fn request(handle: bool) -> UpdateRequest {
+    UpdateRequest {
+        key: key(),
+        address: "11.0.0.2".parse().unwrap(),
+        previous: Some("11.0.0.1".parse().unwrap()),
+        handle: handle.then(|| RecordHandle(format!("{ZONE}/{RECORD}"))),
+    }
+}
+
+struct Asked(Vec<(Method, String, Value)>);
+
+fn run<T>(
+    answers: Vec<Result<HttpResponse, HttpError>>,
+    work: impl AsyncFnOnce(&Cloudflare) -> Result<T, ProviderError>,
+) -> (Result<T, ProviderError>, Asked) {
+    let script = Arc::new(Script { answers: Mutex::new(answers), asked: Mutex::default() });
+    let token = SecretString::from("q8Vn2Lr5Tz7Wc3Xb6Yd9Fg1Hj4Km0Ps");
+    let transport: Arc<dyn HttpTransport> = Arc::<Script>::clone(&script);
+    let provider = Cloudflare::new(transport, token, None);
+    let result = work(&provider).now_or_never().expect("the script answers at once");
+    assert!(script.answers.lock().unwrap().is_empty(), "not all answers were asked for");
+    let asked = std::mem::take(&mut *script.asked.lock().unwrap());
+    (result, Asked(asked))
+}
+
+fn update(answers: Vec<Result<HttpResponse, HttpError>>, handle: bool) -> (Result<UpdateResult, ProviderError>, Asked) {
+    run(answers, async |provider| provider.update(&request(handle)).await)
+}
+
+fn class(error: &ProviderError) -> &'static str {
+    match error {
+        ProviderError::Unreachable { .. } => "unreachable",
+        ProviderError::Unavailable { .. } => "unavailable",
+        ProviderError::Unauthorized { .. } => "unauthorized",
+        ProviderError::Refused { .. } => "refused",
+        ProviderError::Unknown { .. } => "unknown",
+        ProviderError::Stale { .. } => "stale",
+    }
+}
+
+/// Trap 27: a change sends type, name and content by PATCH, and nothing else.
+#[test]
+fn with_a_handle_a_change_is_one_patch_of_three_fields() {
+    let (result, Asked(asked)) = update(vec![success(&record("11.0.0.2"))], true);
+    let expected = UpdateResult {
+        kind: UpdateKind::Changed,
+        proxied: true,
+        handle: Some(RecordHandle(format!("{ZONE}/{RECORD}"))),
+    };
+    assert_eq!(result.unwrap(), expected);
+    let body = json!({"type": "A", "name": "vpn.example.com", "content": "11.0.0.2"});
+    assert_eq!(asked, [(Method::Patch, format!("/zones/{ZONE}/dns_records/{RECORD}"), body)]);
+}
+
+/// Trap 26.
+#[test]
+fn the_zone_is_found_by_walking_up_the_labels() {
+    let answers = vec![success(&json!([])), zone(), success(&json!([record("11.0.0.1")])), success(&record("11.0.0.2"))];
+    let (result, Asked(asked)) = update(answers, false);
+    assert_eq!(result.unwrap().kind, UpdateKind::Changed);
+    let paths: Vec<_> = asked.iter().map(|(_, path, _)| path.as_str()).collect();
+    let list = format!("/zones/{ZONE}/dns_records?name=vpn.example.com&type=A&page=1&per_page=100");
+    let change = format!("/zones/{ZONE}/dns_records/{RECORD}");
+    assert_eq!(paths, ["/zones?name=vpn.example.com", "/zones?name=example.com", &list, &change]);
+    let (result, _) = update(vec![success(&json!([])), success(&json!([]))], false);
+    assert_eq!(class(&result.unwrap_err()), "refused");
+}
+
+#[test]
+fn a_record_that_is_not_there_is_created_and_one_that_is_right_is_left_alone() {
+    let answers = vec![success(&json!([])), zone(), success(&json!([])), success(&record("11.0.0.2"))];
+    let (result, Asked(asked)) = update(answers, false);
+    assert_eq!(result.unwrap().kind, UpdateKind::Created);
+    let body = json!({"type": "A", "name": "vpn.example.com", "content": "11.0.0.2", "ttl": 60});
+    assert_eq!(asked.last().unwrap(), &(Method::Post, format!("/zones/{ZONE}/dns_records"), body));
+    let answers = vec![success(&json!([])), zone(), success(&json!([record("11.0.0.2")]))];
+    assert_eq!(update(answers, false).0.unwrap().kind, UpdateKind::Unchanged);
+}
+
+/// Trap 7: all pages are read, and a page that fails is a failure, never "no records".
+#[test]
+fn a_list_is_read_to_its_end_and_a_failed_page_is_a_failure() {
+    let page = |number: u32, content: &str| {
+        let info = json!({"page": number, "per_page": 1, "count": 1, "total_count": 2, "total_pages": 2});
+        let mut record = record(content);
+        record["id"] = json!(format!("id{number}"));
+        json_answer(200, &json!({"success": true, "errors": [], "result": [record], "result_info": info}))
+    };
+    let answers = vec![success(&json!([])), zone(), page(1, "11.0.0.9"), page(2, "11.0.0.1"), success(&record("11.0.0.2"))];
+    let (result, Asked(asked)) = update(answers, false);
+    assert_eq!(result.unwrap().kind, UpdateKind::Changed);
+    assert!(asked.last().unwrap().1.ends_with("/dns_records/id2"), "the one that held our last address");
+    let (result, _) = update(vec![success(&json!([])), zone(), page(1, "11.0.0.9"), error(500, 0)], false);
+    assert_eq!(class(&result.unwrap_err()), "unavailable");
+}
+
+/// FAULTS 35.
+#[test]
+fn of_several_records_none_is_touched_unless_one_is_ours() {
+    let several = |contents: [&str; 2]| success(&json!(contents.map(record)));
+    let (result, _) = update(vec![success(&json!([])), zone(), several(["11.0.0.8", "11.0.0.9"])], false);
+    let error = result.unwrap_err();
+    assert_eq!(class(&error), "refused");
+    assert!(error.to_string().contains("delete all but one"));
+    let (result, _) = update(vec![success(&json!([])), zone(), several(["11.0.0.8", "11.0.0.2"])], false);
+    assert_eq!(result.unwrap().kind, UpdateKind::Unchanged);
+}
+
+/// Trap 6: an answer that does not show the address is no acknowledgement.
+#[test]
+fn a_write_that_is_acknowledged_with_another_address_is_not_done() {
+    assert_eq!(class(&update(vec![success(&record("11.0.0.1"))], true).0.unwrap_err()), "unknown");
+    assert_eq!(class(&update(vec![success(&Value::Null)], true).0.unwrap_err()), "unknown");
+}
+
+/// Traps 6, 9 and 35, FAULTS 36 to 41: what each answer means, for a request that reads and for one that writes.
+#[test]
+fn every_answer_has_its_class() {
+    let broken = || HttpError::Broken { origin: "o".into(), cause: "gone".into() };
+    let cases: Vec<(fn() -> Result<HttpResponse, HttpError>, &str, &str)> = vec![
+        (|| error(400, 1004), "refused", "refused"),
+        (|| error(400, 6003), "unauthorized", "unauthorized"),
+        (|| error(401, 10_000), "unauthorized", "unauthorized"),
+        (|| error(403, 9109), "unauthorized", "unauthorized"),
+        (|| error(404, 81_044), "stale", "stale"),
+        (|| error(400, 81_058), "unknown", "unknown"),
+        (|| error(429, 971), "unavailable", "unavailable"),
+        (|| error(500, 0), "unavailable", "unknown"),
+        (|| error(503, 0), "unavailable", "unknown"),
+        (|| answer(502, "<html>Bad gateway</html>"), "unavailable", "unknown"),
+        (|| answer(302, ""), "unavailable", "unavailable"),
+        (|| answer(200, "<!doctype html><html>"), "unavailable", "unknown"),
+        (|| answer(200, "{\"success\": tr"), "unavailable", "unknown"),
+        (|| answer(200, ""), "unavailable", "unknown"),
+        (|| json_answer(200, &json!({"success": false, "errors": []})), "unavailable", "unavailable"),
+        (|| Err(HttpError::Timeout { origin: "o".into(), phase: Phase::Answer }), "unavailable", "unknown"),
+        (|| Err(HttpError::Timeout { origin: "o".into(), phase: Phase::Connect }), "unreachable", "unreachable"),
+        (|| Err(HttpError::TooLarge { origin: "o".into(), limit: 1 }), "unavailable", "unknown"),
+        (|| Err(HttpError::Connect { origin: "o".into(), cause: "no".into() }), "unreachable", "unreachable"),
+        (
+            || Err(HttpError::Tls { origin: "o".into(), remedy: "r", cause: "no".into() }),
+            "unreachable",
+            "unreachable",
+        ),
+    ];
+    for (number, (given, reads, writes)) in cases.into_iter().enumerate() {
+        let (result, _) = run(vec![given()], async |provider| provider.read(&key()).await);
+        assert_eq!(class(&result.unwrap_err()), reads, "case {number}, reading");
+        assert_eq!(class(&update(vec![given()], true).0.unwrap_err()), writes, "case {number}, writing");
+    }
+    assert_eq!(class(&update(vec![Err(broken())], true).0.unwrap_err()), "unknown");
+}
+
+/// FAULTS 36.
+#[test]
+fn retry_after_is_passed_on_where_it_is_a_number() {
+    for (field, expected) in [("7", Some(7)), (" 7 ", Some(7)), ("soon", None), ("-1", None), ("", None)] {
+        let limited = Ok(HttpResponse { status: 429, retry_after: Some(field.into()), ..HttpResponse::default() });
+        let Err(ProviderError::Unavailable { retry_after, .. }) = update(vec![limited], true).0 else { panic!() };
+        assert_eq!(retry_after.map(|wait| wait.as_secs()), expected, "{field:?}");
+    }
+}
+
+#[test]
+fn what_the_server_says_is_cut_short() {
+    let long = json!({"success": false, "errors": [{"code": 1, "message": "x".repeat(100_000)}]});
+    let said = update(vec![json_answer(400, &long)], true).0.unwrap_err().to_string();
+    assert!(said.len() < 400, "{} octets", said.len());
+}

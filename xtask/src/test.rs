@@ -1,0 +1,91 @@
+//! Runs every test, and says plainly what could not run.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::setup::{self, Purpose};
+use crate::{ebpf, is_root, root, step, tidy};
+
+/// The variable that names Cloudflare's official schema.
+const SCHEMA: &str = "CLOUDFLARE_SCHEMA";
+
+#[derive(Default)]
+struct Totals {
+    passed: u64,
+    failed: u64,
+    broken: bool,
+}
+
+/// Sets up what is missing and runs all tests; its last line are the totals.
+pub fn run() -> Result<()> {
+    setup::ensure(Purpose::Test)?;
+    ebpf::run()?;
+    let mut not_run = Vec::new();
+    let mut totals = Totals::default();
+    if is_root() {
+        step("test: everything");
+        cargo_test(&["--workspace"], &mut totals)?;
+    } else {
+        step("test: all that needs no root");
+        let (able, privileged) = test_targets()?;
+        let mut arguments = vec!["--workspace", "--lib", "--bins"];
+        for target in &able {
+            arguments.extend(["--test", target]);
+        }
+        cargo_test(&arguments, &mut totals)?;
+        cargo_test(&["--workspace", "--doc"], &mut totals)?;
+        not_run.push(format!(
+            "test targets {}: they need root, for network namespaces and BPF; run `sudo -E cargo xtask test`",
+            privileged.join(", ")
+        ));
+    }
+    if std::env::var_os(SCHEMA).is_none() {
+        not_run.push(format!(
+            "the check against Cloudflare's schema: set {SCHEMA} to the path of its OpenAPI file (dns, JSON)"
+        ));
+    }
+    println!();
+    not_run.iter().for_each(|what| println!("NOT RUN: {what}"));
+    println!("{} passed, {} failed", totals.passed, totals.failed);
+    ensure!(totals.failed == 0 && !totals.broken, "not all tests passed");
+    ensure!(totals.passed > 0, "no test ran");
+    Ok(())
+}
+
+/// The test targets that run as anybody, and those that need root.
+fn test_targets() -> Result<(Vec<String>, Vec<String>)> {
+    let metadata = tidy::metadata()?;
+    let packages = metadata["packages"].as_array().context("packages")?;
+    let targets = packages.iter().filter_map(|package| package["targets"].as_array()).flatten();
+    let tests = targets.filter(|target| target["kind"][0] == "test").filter_map(|target| target["name"].as_str());
+    Ok(tests.map(ToOwned::to_owned).partition(|name| !name.starts_with("netns")))
+}
+
+fn cargo_test(arguments: &[&str], totals: &mut Totals) -> Result<()> {
+    let mut child = Command::new("cargo")
+        .args(["test", "--no-fail-fast"])
+        .args(arguments)
+        .current_dir(root())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cargo test")?;
+    let output = child.stdout.take().context("the output of cargo test")?;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        if let Some(counts) = line.strip_prefix("test result: ") {
+            totals.passed += count(counts, " passed");
+            totals.failed += count(counts, " failed");
+        }
+    }
+    totals.broken |= !child.wait()?.success();
+    Ok(())
+}
+
+/// The number before a word in `ok. 3 passed; 0 failed; …`.
+fn count(text: &str, word: &str) -> u64 {
+    let before = text.split(word).next().unwrap_or_default();
+    before.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}

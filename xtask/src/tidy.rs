@@ -1,0 +1,200 @@
+//! What can be checked of the project's shape.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::{root, step};
+
+/// Which crate may depend on which of ours, in its code (tests and examples may use the testbed).
+const EDGES: &[(&str, &[&str])] = &[
+    ("ddns-core", &[]),
+    ("ddns-ebpf", &[]),
+    ("ddns-linux", &["ddns-core", "ddns-ebpf"]),
+    ("ddns-http", &["ddns-core"]),
+    ("ddns-doh", &["ddns-core"]),
+    ("ddns-store-file", &["ddns-core"]),
+    ("ddns-provider-cloudflare", &["ddns-core"]),
+    (
+        "ddns-daemon",
+        &["ddns-core", "ddns-doh", "ddns-http", "ddns-linux", "ddns-provider-cloudflare", "ddns-store-file"],
+    ),
+    ("ddns-testbed", &[]),
+    ("xtask", &[]),
+];
+
+/// All that the crates may use which are not trusted with the system: nothing here can open a socket, a file or a task.
+const CAPABILITIES: &[(&str, &[&str])] = &[
+    (
+        "ddns-core",
+        &["async-trait", "futures-util", "http", "secrecy", "serde", "serde_json", "strsim", "thiserror", "tokio", "tracing"],
+    ),
+    ("ddns-doh", &["async-trait", "ddns-core", "futures-util", "hickory-proto"]),
+    ("ddns-provider-cloudflare", &["async-trait", "ddns-core", "secrecy", "serde", "serde_json"]),
+];
+
+/// What of tokio is free of the system.
+const PURE_TOKIO: [&str; 2] = ["macros", "sync"];
+
+/// File names that say nothing.
+const EMPTY_NAMES: [&str; 6] = ["mod.rs", "utils.rs", "util.rs", "common.rs", "helpers.rs", "types.rs"];
+
+/// A file longer than this holds two ideas.
+const LONGEST: usize = 500;
+
+/// The tables of docs/configuration.md lie between these lines.
+const TABLE: [&str; 2] = ["<!-- begin: ddnsd variables -->", "<!-- end: ddnsd variables -->"];
+
+/// Runs every check and reports all that they find.
+pub fn run(write: bool) -> Result<()> {
+    step("tidy: the project's shape");
+    let metadata = metadata()?;
+    let mut found = Vec::new();
+    edges(&metadata, &mut found)?;
+    files(&mut found)?;
+    reasons(&mut found)?;
+    let variables = variables()?;
+    configuration_page(&variables, write, &mut found)?;
+    mentions(&variables, &mut found)?;
+    ensure!(found.is_empty(), "tidy: {} finding(s)\n  {}", found.len(), found.join("\n  "));
+    println!("tidy: in order");
+    Ok(())
+}
+
+/// What cargo knows of the workspace.
+pub fn metadata() -> Result<Value> {
+    let output = Command::new("cargo")
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .context("cargo metadata")?;
+    ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).context("the output of cargo metadata")
+}
+
+fn edges(metadata: &Value, found: &mut Vec<String>) -> Result<()> {
+    let packages = metadata["packages"].as_array().context("packages")?;
+    let table: BTreeMap<_, _> = EDGES.iter().copied().collect();
+    for package in packages {
+        let name = package["name"].as_str().unwrap_or_default();
+        let Some(allowed) = table.get(name) else {
+            found.push(format!("{name}: not in the table of allowed dependencies (xtask/src/tidy.rs)"));
+            continue;
+        };
+        let capabilities = CAPABILITIES.iter().find(|(untrusted, _)| *untrusted == name).map(|(_, list)| *list);
+        for dependency in package["dependencies"].as_array().context("dependencies")? {
+            let on = dependency["name"].as_str().unwrap_or_default();
+            if dependency["kind"] == "dev" {
+                continue;
+            }
+            let ours = table.contains_key(on);
+            if (ours && !allowed.contains(&on)) || capabilities.is_some_and(|list| !list.contains(&on)) {
+                found.push(format!("{name} -> {on}: not an allowed dependency"));
+            }
+            let features = dependency["features"].as_array().context("features")?;
+            let impure = |feature: &Value| !PURE_TOKIO.iter().any(|pure| feature == pure);
+            if capabilities.is_some() && on == "tokio" && features.iter().any(impure) {
+                found.push(format!("{name}: tokio with {features:?}, of which only {PURE_TOKIO:?} are pure"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The files that git keeps, or would keep.
+fn kept_files() -> Result<Vec<String>> {
+    let output = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root())
+        .output()
+        .context("git ls-files")?;
+    ensure!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
+    let listed = String::from_utf8(output.stdout)?;
+    Ok(listed.lines().filter(|path| root().join(path).is_file()).map(ToOwned::to_owned).collect())
+}
+
+fn files(found: &mut Vec<String>) -> Result<()> {
+    for path in kept_files()?.iter().filter(|path| path.ends_with(".rs")) {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if EMPTY_NAMES.contains(&name) {
+            found.push(format!("{path}: the name says nothing"));
+        }
+        let text = fs::read_to_string(root().join(path))?;
+        let lines = text.lines().count();
+        if lines > LONGEST {
+            found.push(format!("{path}: {lines} lines; look for the second idea"));
+        }
+        if path != "xtask/src/tidy.rs" {
+            for word in ["todo!(", "unimplemented!(", "#[ignore", "FIXME"] {
+                if text.contains(word) {
+                    found.push(format!("{path}: unfinished: {word}"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every outside dependency says in one line why it is there.
+fn reasons(found: &mut Vec<String>) -> Result<()> {
+    let manifest = fs::read_to_string(root().join("Cargo.toml"))?;
+    let table = manifest.split("[workspace.dependencies]").nth(1).context("[workspace.dependencies]")?;
+    let lines = table.lines().take_while(|line| !line.starts_with('['));
+    for line in lines.filter(|line| line.contains('=') && !line.starts_with('#') && !line.contains("path =")) {
+        if !line.contains('#') {
+            found.push(format!("Cargo.toml: no reason given: {line}"));
+        }
+    }
+    Ok(())
+}
+
+/// The table that ddnsd prints of itself.
+fn variables() -> Result<String> {
+    let output = Command::new("cargo")
+        .args(["run", "--quiet", "--package", "ddns-daemon", "--bin", "ddnsd", "--", "variables"])
+        .current_dir(root())
+        .output()
+        .context("ddnsd variables")?;
+    ensure!(output.status.success(), "ddnsd variables: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn configuration_page(variables: &str, write: bool, found: &mut Vec<String>) -> Result<()> {
+    let path = root().join("docs/configuration.md");
+    let page = fs::read_to_string(&path).context("docs/configuration.md")?;
+    let Some((before, rest)) = page.split_once(TABLE[0]) else { bail!("docs/configuration.md lacks {}", TABLE[0]) };
+    let Some((_, after)) = rest.split_once(TABLE[1]) else { bail!("docs/configuration.md lacks {}", TABLE[1]) };
+    let fresh = format!("{before}{}\n{variables}{}{after}", TABLE[0], TABLE[1]);
+    if page == fresh {
+        return Ok(());
+    }
+    if write {
+        fs::write(&path, fresh)?;
+        println!("tidy: docs/configuration.md brought up to date");
+    } else {
+        found.push("docs/configuration.md differs from `ddnsd variables`: run `cargo xtask tidy --write`".to_owned());
+    }
+    Ok(())
+}
+
+/// Every variable that a document or a deployment file names exists.
+fn mentions(variables: &str, found: &mut Vec<String>) -> Result<()> {
+    let known: BTreeSet<String> = names(variables).collect();
+    let documents = |path: &&String| path.ends_with(".md") || path.starts_with("deploy/");
+    for path in kept_files()?.iter().filter(documents) {
+        let text = fs::read_to_string(root().join(path))?;
+        for name in names(&text).filter(|name| !known.contains(name.trim_end_matches("_FILE"))) {
+            found.push(format!("{path}: there is no variable {name}"));
+        }
+    }
+    Ok(())
+}
+
+/// The names in a text that look like our variables; a name that ends in `_` is a pattern of several.
+fn names(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'));
+    words.filter(|word| word.starts_with("DDNS_") && !word.ends_with('_')).map(ToOwned::to_owned)
+}
