@@ -59,7 +59,7 @@ pub(crate) fn remedy(error: &std::io::Error) -> &'static str {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "its certificate is for another name; something stands in between, or the URL is wrong"
             }
-            CertificateError::UnknownIssuer => {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                 "its certificate is signed by nobody we trust; something stands in between, or DDNS_CA_FILE is missing"
             }
             _ => "its certificate is not accepted",
