@@ -1,6 +1,10 @@
 //! A filter on an `AF_NETLINK` socket: moves address announcements into the ring and leaves everything else alone.
 
+use core::arch::asm;
+
+use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
+use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
 use aya_ebpf::macros::{map, socket_filter};
 use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
 use aya_ebpf::programs::SkBuffContext;
@@ -28,12 +32,12 @@ const RTM_DELADDR: u16 = 21;
 const NLMSGHDR: usize = 16;
 const IFADDRMSG: usize = 8;
 const RTATTR: usize = 4;
-const IFA_ADDRESS: u16 = 1;
-const IFA_LOCAL: u16 = 2;
-const IFA_FLAGS: u16 = 8;
-const NLA_TYPE_MASK: u16 = 0x3fff;
-/// The kernel writes ten at most.
-const MAX_ATTRIBUTES: usize = 12;
+const IFA_ADDRESS: u64 = 1;
+const IFA_LOCAL: u64 = 2;
+const IFA_FLAGS: u64 = 8;
+const NLA_TYPE_MASK: u64 = 0x3fff;
+/// Twice what the kernel writes, and the offset of every value fits a byte.
+const MAX_LENGTH: u32 = 160;
 
 /// See [`ddns_ebpf::ADDRESS_FILTER`].
 #[socket_filter]
@@ -76,7 +80,7 @@ fn filter<const SPEAKS: bool>(ctx: &SkBuffContext) -> i64 {
 fn read(ctx: &SkBuffContext, event: Event) -> Option<AddressRecord> {
     // One message in one buffer is what the kernel sends; anything else is for the reader of the socket.
     let length = ctx.load::<u32>(0).ok()?;
-    if length < (NLMSGHDR + IFADDRMSG) as u32 || (length + 3) & !3 < ctx.len() {
+    if length > MAX_LENGTH || (length + 3) & !3 < ctx.len() {
         return None;
     }
     let header: [u8; IFADDRMSG] = ctx.load(NLMSGHDR).ok()?;
@@ -101,34 +105,88 @@ fn read(ctx: &SkBuffContext, event: Event) -> Option<AddressRecord> {
         scope: header[3],
         padding: [0; 3],
     };
-    let mut found = false;
-    let mut is_local = false;
-    let mut at = NLMSGHDR + IFADDRMSG;
-    for _ in 0..MAX_ATTRIBUTES {
-        let Ok([size, kind]) = ctx.load::<[u16; 2]>(at) else { break };
-        if (size as usize) < RTATTR {
-            return None;
-        }
-        let value = at + RTATTR;
-        match kind & NLA_TYPE_MASK {
-            IFA_FLAGS => record.flags = ctx.load(value).ok()?,
-            // On a point-to-point link IFA_ADDRESS is the peer, and IFA_LOCAL is ours whichever comes first.
-            kind @ (IFA_ADDRESS | IFA_LOCAL) if kind == IFA_LOCAL || !is_local => {
-                match family {
-                    Family::V4 => {
-                        let [a, b, c, d]: [u8; 4] = ctx.load(value).ok()?;
-                        record.address = [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-                    }
-                    Family::V6 => record.address = ctx.load(value).ok()?,
-                }
-                found = true;
-                is_local = kind == IFA_LOCAL;
-            }
-            _ => {}
-        }
-        at += (size as usize + 3) & !3;
+    let values = Values::find(ctx);
+    if let Some(flags) = values.at(IFA_FLAGS) {
+        record.flags = ctx.load(flags).ok()?;
     }
-    found.then_some(record)
+    // On a point-to-point link IFA_ADDRESS is the peer.
+    let address = values.at(IFA_LOCAL).or(values.at(IFA_ADDRESS))?;
+    match family {
+        Family::V4 => {
+            let [a, b, c, d]: [u8; 4] = ctx.load(address).ok()?;
+            record.address = [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        }
+        Family::V6 => record.address = ctx.load(address).ok()?,
+    }
+    Some(record)
+}
+
+/// Where in the message the values of its attributes start: one byte for each of the first sixteen kinds, 0 for none.
+struct Values {
+    below_8: u64,
+    from_8: u64,
+}
+
+/// Without the branch that ends a loop: to a process without `CAP_PERFMON` the verifier also follows each branch
+/// speculatively, where it does not know the counter, and that of Linux 5.10 never comes out of the loop.
+macro_rules! twelve_times {
+    ($step:expr) => {
+        $step;
+        $step;
+        $step;
+        $step;
+        $step;
+        $step;
+        $step;
+        $step;
+        $step;
+        $step;
+        $step;
+        $step;
+    };
+}
+
+impl Values {
+    /// Looks at twelve attributes; the kernel writes ten at most.
+    #[inline(always)]
+    fn find(ctx: &SkBuffContext) -> Self {
+        let mut values = Self { below_8: 0, from_8: 0 };
+        let mut at = (NLMSGHDR + IFADDRMSG) as u32;
+        twelve_times!(values.look(ctx, &mut at));
+        values
+    }
+
+    #[inline(always)]
+    fn look(&mut self, ctx: &SkBuffContext, at: &mut u32) {
+        let mut attribute = [0_u16; 2];
+        // SAFETY: four bytes are written, which the array has. Beyond the message the helper writes zeros, and an
+        // attribute of kind and length zero changes nothing.
+        unsafe { bpf_skb_load_bytes(ctx.as_ptr(), *at, attribute.as_mut_ptr().cast(), RTATTR as u32) };
+        let [size, kind] = attribute.map(u64::from);
+        let kind = kind & NLA_TYPE_MASK;
+        let value = u64::from(at.wrapping_add(RTATTR as u32) & 0xff) << (8 * (kind & 7));
+        self.below_8 |= value & all_if_zero((kind >> 3) as i64);
+        self.from_8 |= value & all_if_zero((kind >> 3 ^ 1) as i64);
+        *at = at.wrapping_add((size as u32 + 3) & !3);
+    }
+
+    #[inline(always)]
+    fn at(&self, kind: u64) -> Option<usize> {
+        let values = if kind < 8 { self.below_8 } else { self.from_8 };
+        match values >> (8 * (kind & 7)) & 0xff {
+            0 => None,
+            at => Some(at as usize),
+        }
+    }
+}
+
+/// All ones for zero, else zero. The compiler may not see which, or it would branch; and the value has to stay in its
+/// register, since older verifiers let no helper write where a constant was spilled.
+#[inline(always)]
+fn all_if_zero(mut value: i64) -> u64 {
+    // SAFETY: the instruction copies a register to itself.
+    unsafe { asm!("{0} = {0}", inout(reg) value, options(pure, nomem, nostack, preserves_flags)) };
+    (value.wrapping_sub(1) >> 63) as u64
 }
 
 #[inline(always)]

@@ -48,7 +48,7 @@ impl Attached {
                 }
             },
         };
-        attached.map_err(|error| SourceError::Unavailable { what: error.to_string(), cause: Some(error.into()) })
+        attached.map_err(|error| SourceError::Unavailable { what: error.to_string(), cause: error.into_cause() })
     }
 
     pub(crate) fn rung(&self) -> &'static str {
@@ -106,6 +106,17 @@ impl HookError {
             _ => Self::NotSupported,
         };
         class(error.into())
+    }
+
+    fn into_cause(self) -> Option<Cause> {
+        match self {
+            Self::NotBuilt => None,
+            Self::NotPermitted(cause)
+            | Self::NoBpf(cause)
+            | Self::NotSupported(cause)
+            | Self::NoRoom(cause)
+            | Self::NoSocket(cause) => Some(cause),
+        }
     }
 
     fn of_socket(error: impl Error + Send + Sync + 'static) -> Self {

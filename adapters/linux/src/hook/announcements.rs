@@ -1,5 +1,7 @@
+use std::net::IpAddr;
+
 use ddns_core::time::Instant;
-use ddns_ebpf::AddressRecord;
+use ddns_ebpf::{AddressRecord, Family};
 
 /// What one turn of draining found. It says that the host changed, not how.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -20,6 +22,7 @@ impl Announcements {
     pub(super) fn take_record(&mut self, entry: &[u8]) {
         match AddressRecord::parse(entry) {
             Some(record) => {
+                tell(&record);
                 self.first_at.get_or_insert(Instant::from_nanos(record.stamp));
                 self.count = self.count.saturating_add(1);
             }
@@ -41,6 +44,15 @@ impl Announcements {
         self.count = self.count.saturating_add(later.count);
         self.loss |= later.loss;
     }
+}
+
+fn tell(record: &AddressRecord) {
+    let address = match (record.family, record.address) {
+        (Family::V4, [a, b, c, d, ..]) => IpAddr::from([a, b, c, d]),
+        (Family::V6, octets) => IpAddr::from(octets),
+    };
+    let AddressRecord { event, ifindex, prefix_len, flags, .. } = record;
+    tracing::trace!(%address, ?event, ifindex, prefix_len, flags, "Address announced");
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::io;
 
 use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf};
@@ -5,7 +6,6 @@ use aya::programs::{ProgramError, SocketFilter};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use aya_log::EbpfLogger;
 use log::Log;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -42,7 +42,6 @@ impl SocketFilterHook {
     pub(super) fn attach() -> Result<Self, HookError> {
         let object = object::embedded().ok_or(HookError::NotBuilt)?;
         let socket = NetlinkSocket::open().map_err(HookError::of_socket)?;
-        raise_memlock();
         let mut ebpf = load(object).map_err(HookError::of_bpf)?;
         let log = EbpfLogger::init(&mut ebpf).map_err(LoadError::Log).map_err(HookError::of_bpf)?;
         filter(&mut ebpf, &socket).map_err(HookError::of_bpf)?;
@@ -112,9 +111,11 @@ fn load(object: &[u8]) -> Result<Ebpf, LoadError> {
 /// Attaches the program, or the mute one where the verifier takes only that.
 fn filter(ebpf: &mut Ebpf, socket: &NetlinkSocket) -> Result<(), LoadError> {
     let Err(refusal) = attach(ebpf, ddns_ebpf::ADDRESS_FILTER, socket) else { return Ok(()) };
-    attach(ebpf, ddns_ebpf::MUTE_ADDRESS_FILTER, socket).map_err(|_| refusal)?;
-    tracing::debug!("The eBPF program keeps no log: this kernel grants that with CAP_PERFMON");
-    Ok(())
+    tracing::debug!(
+        error = &refusal as &dyn Error,
+        "No eBPF program with a log: older kernels grant it with CAP_PERFMON"
+    );
+    attach(ebpf, ddns_ebpf::MUTE_ADDRESS_FILTER, socket)
 }
 
 fn attach(ebpf: &mut Ebpf, name: &'static str, socket: &NetlinkSocket) -> Result<(), LoadError> {
@@ -126,17 +127,4 @@ fn attach(ebpf: &mut Ebpf, name: &'static str, socket: &NetlinkSocket) -> Result
 
 fn open<M: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, LoadError> {
     ebpf.take_map(name).ok_or(LoadError::Missing(name))?.try_into().map_err(LoadError::Map)
-}
-
-/// Before Linux 5.11 maps count against this limit. What cannot be raised shows as a refusal to load.
-fn raise_memlock() {
-    const NEEDED: u64 = 4 << 20;
-    let Rlimit { current, maximum } = getrlimit(Resource::Memlock);
-    if current.is_some_and(|current| current < NEEDED) {
-        let maximum = maximum.map(|maximum| maximum.max(NEEDED));
-        let raised = setrlimit(Resource::Memlock, Rlimit { current: Some(NEEDED), maximum });
-        if let Err(error) = raised {
-            tracing::debug!(%error, "The memory lock limit stays as it is");
-        }
-    }
 }

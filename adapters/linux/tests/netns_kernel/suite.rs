@@ -219,8 +219,17 @@ pub fn a_dropped_watch_loses_nothing(hook: Hook, rung: &str) {
 pub fn a_peer_is_not_our_address(hook: Hook, _: &str) {
     World::run(|world| {
         let (_, mut watch) = world.watch(&world.source(hook));
-        world.namespace.ip("addr add 192.0.2.1 peer 198.51.100.1/32 dev wan0");
+        world.namespace.ip("addr add 192.0.2.1 peer 198.51.100.1/32 dev wan0 noprefixroute");
         let last = watch.until(|snapshot| find(snapshot, "192.0.2.1").is_some()).pop().unwrap();
         assert!(find(&last.snapshot, "198.51.100.1").is_none());
+        if hook == Hook::SocketFilter {
+            world.namespace.ip("addr add 2001:db8::1/64 dev wan0 nodad");
+            watch.until(|snapshot| find(snapshot, "2001:db8::1").is_some());
+            // IFA_F_PERMANENT with IFA_F_NOPREFIXROUTE, which only the long flags hold, and with IFA_F_NODAD.
+            for told in ["address=192.0.2.1 event=New", "prefix_len=32 flags=640", "address=2001:db8::1 event=New"] {
+                assert_eq!(world.log.count(told), 1, "{told}: {}", world.log.text());
+            }
+            assert_eq!(world.log.count("prefix_len=64 flags=130"), 1, "{}", world.log.text());
+        }
     });
 }
