@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-const OVERRIDE: &str = "DDNS_EBPF_OBJECT";
+const OVERRIDE: &str = "EBPF_OBJECT";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -1,6 +1,8 @@
 //! The engine against a small model of the world: every action is answered at once, time moves from deadline to
 //! deadline.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "support/bench.rs"]
 mod bench;
 

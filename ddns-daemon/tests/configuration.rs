@@ -1,6 +1,8 @@
 //! FAULTS 66, 68 and 70, trap 30: a wrong configuration starts nothing, every problem is told at once with its
 //! variable, value, reason and remedy, and no secret is among them.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

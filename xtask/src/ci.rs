@@ -9,7 +9,7 @@ use crate::setup::{self, Purpose};
 use crate::{cargo, demo, ebpf, is_root, root, run_command, step, test, tidy, tool};
 
 /// The variable that names a directory of advisory databases, as cargo-deny keeps them.
-const ADVISORIES: &str = "DDNS_ADVISORY_DB";
+const ADVISORIES: &str = "ADVISORY_DB";
 
 /// Formatting, lints, shape, licences, documentation, demo, tests.
 pub fn run() -> Result<()> {
@@ -49,7 +49,8 @@ fn deny() -> Result<()> {
     step("advisories");
     // cargo-deny takes the database's place from its configuration alone.
     let rules = fs::read_to_string(root().join("deny.toml"))?;
-    let with_path = rules.replace("[advisories]\n", &format!("[advisories]\ndb-path = {:?}\n", database.to_string_lossy()));
+    let with_path =
+        rules.replace("[advisories]\n", &format!("[advisories]\ndb-path = {:?}\n", database.to_string_lossy()));
     let config = root().join("target/deny.toml");
     fs::write(&config, with_path)?;
     run_command(deny().args(["--disable-fetch", "--config"]).arg(config).arg("advisories"))

@@ -1,11 +1,17 @@
 //! The project's commands.
 
+mod ci;
+mod demo;
 mod ebpf;
 mod setup;
+mod test;
+mod tidy;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -17,16 +23,32 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Set up, build, and run the main job for real in network namespaces (root)
+    Demo,
+    /// Set up and run every test (without root: those that need none)
+    Test,
     /// Install what building, testing and the demo need and this machine lacks
     Setup(setup::Arguments),
     /// Build the eBPF programs, which ddnsd then embeds
     Ebpf,
+    /// Check dependency edges, names, documents
+    Tidy {
+        /// Bring generated parts of documents up to date
+        #[arg(long)]
+        write: bool,
+    },
+    /// All that a change has to pass: format, lints, tidy, licences, documentation, demo, tests
+    Ci,
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
+        Verb::Demo => demo::run(),
+        Verb::Test => test::run(),
         Verb::Setup(arguments) => setup::run(&arguments),
         Verb::Ebpf => ebpf::run(),
+        Verb::Tidy { write } => tidy::run(write),
+        Verb::Ci => ci::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,4 +62,34 @@ fn main() -> ExitCode {
 /// The top of the workspace.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// A tool of `cargo xtask setup`, else the one in PATH.
+fn tool(name: &str) -> PathBuf {
+    let own = root().join("target/tools/bin").join(name);
+    if own.exists() { own } else { name.into() }
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
+}
+
+/// Says what comes next.
+fn step(what: &str) {
+    if std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
+        println!("\x1b[1;36m==> {what}\x1b[0m");
+    } else {
+        println!("==> {what}");
+    }
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    run_command(Command::new("cargo").args(arguments).current_dir(root()))
+}
+
+fn run_command(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("{command:?} does not start"))?;
+    ensure!(status.success(), "{command:?} failed ({status})");
+    Ok(())
 }

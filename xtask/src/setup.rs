@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::ebpf::{self, Compiler, PINS};
-use crate::root;
+use crate::{is_root, root, step};
 
 /// Options of `cargo xtask setup`.
 #[derive(clap::Args)]
@@ -17,9 +17,21 @@ pub struct Arguments {
     check: bool,
 }
 
+/// What the components are for; each verb also needs what those before it need.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// `cargo xtask demo`
+    Demo,
+    /// `cargo xtask test`
+    Test,
+    /// `cargo xtask ci`
+    Ci,
+}
+
 /// Something that a verb of xtask needs.
 struct Component {
     name: &'static str,
+    purpose: Purpose,
     why: &'static str,
     present: fn() -> bool,
     install: Install,
@@ -37,62 +49,82 @@ enum Install {
 const COMPONENTS: [Component; 8] = [
     Component {
         name: "C compiler",
+        purpose: Purpose::Demo,
         why: "links every Rust program and compiles ring",
         present: || runs("cc", "--version"),
         install: Install::Debian(&["gcc", "libc6-dev"]),
     },
     Component {
         name: "eBPF compiler",
+        purpose: Purpose::Demo,
         why: "compiles the kernel side: a rustc with the source of its library",
         present: || Compiler::find().is_some(),
         install: Install::Debian(&["rustc-web", "rust-web-src"]),
     },
     Component {
         name: "LLVM",
+        purpose: Purpose::Demo,
         why: "bpf-linker is linked with it",
         present: || ebpf::linker().is_some() || Path::new(PINS.llvm_prefix).join("bin/llvm-config").exists(),
         install: Install::Debian(PINS.llvm_packages),
     },
     Component {
         name: "bpf-linker",
+        purpose: Purpose::Demo,
         why: "links the eBPF object",
         present: || ebpf::linker().is_some(),
         install: Install::Cargo { package: "bpf-linker", version: PINS.linker, features: PINS.linker_features },
     },
     Component {
         name: "iproute2",
+        purpose: Purpose::Demo,
         why: "tests and demo change addresses in network namespaces",
         present: || runs("ip", "-V"),
         install: Install::Debian(&["iproute2"]),
     },
     Component {
         name: "BIND 9",
+        purpose: Purpose::Demo,
         why: "tests and demo ask a real name server",
         present: || runs("named", "-v"),
         install: Install::Debian(&["bind9"]),
     },
     Component {
         name: "BIND 9 tools",
+        purpose: Purpose::Test,
         why: "tests hold our DNS messages against dig and nsupdate",
         present: || runs("dig", "-v") && runs("nsupdate", "-V"),
         install: Install::Debian(&["bind9-dnsutils"]),
     },
     Component {
         name: "cargo-deny",
+        purpose: Purpose::Ci,
         why: "`cargo xtask ci` checks licences, advisories and sources",
         present: || tool_runs("cargo-deny") || runs("cargo-deny", "--version"),
         install: Install::Cargo { package: "cargo-deny", version: "0.20.2", features: &[] },
     },
 ];
 
-/// Checks every component, then installs what is missing; goes on after a failure and reports it at the end.
+/// Installs what any verb needs, or only says what is missing.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let missing: Vec<&Component> = COMPONENTS.iter().filter(|component| !report(component)).collect();
+    provide(Purpose::Ci, arguments.check)
+}
+
+/// Installs what this purpose needs.
+pub fn ensure(purpose: Purpose) -> Result<()> {
+    step("set up what is missing");
+    provide(purpose, false)
+}
+
+/// Checks every component, then installs what is missing; goes on after a failure and reports it at the end.
+fn provide(purpose: Purpose, only_check: bool) -> Result<()> {
+    let needed = COMPONENTS.iter().filter(|component| component.purpose <= purpose);
+    let missing: Vec<&Component> = needed.filter(|component| !report(component)).collect();
     if missing.is_empty() {
         println!("setup: everything is here");
         return Ok(());
     }
-    if arguments.check {
+    if only_check {
         bail!("{} missing: run `cargo xtask setup`", names(&missing));
     }
     let mut packages = Vec::new();
@@ -185,9 +217,4 @@ fn runs(program: impl AsRef<std::ffi::OsStr>, version: &str) -> bool {
         .stderr(Stdio::null())
         .status();
     status.is_ok_and(|status| status.success())
-}
-
-fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output();
-    id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }

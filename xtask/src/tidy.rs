@@ -30,7 +30,18 @@ const EDGES: &[(&str, &[&str])] = &[
 const CAPABILITIES: &[(&str, &[&str])] = &[
     (
         "ddns-core",
-        &["async-trait", "futures-util", "http", "secrecy", "serde", "serde_json", "strsim", "thiserror", "tokio", "tracing"],
+        &[
+            "async-trait",
+            "futures-util",
+            "http",
+            "secrecy",
+            "serde",
+            "serde_json",
+            "strsim",
+            "thiserror",
+            "tokio",
+            "tracing",
+        ],
     ),
     ("ddns-doh", &["async-trait", "ddns-core", "futures-util", "hickory-proto"]),
     ("ddns-provider-cloudflare", &["async-trait", "ddns-core", "secrecy", "serde", "serde_json"]),
@@ -183,10 +194,12 @@ fn configuration_page(variables: &str, write: bool, found: &mut Vec<String>) -> 
 /// Every variable that a document or a deployment file names exists.
 fn mentions(variables: &str, found: &mut Vec<String>) -> Result<()> {
     let known: BTreeSet<String> = names(variables).collect();
+    let is_known =
+        |name: &str| known.contains(name) || name.strip_suffix("_FILE").is_some_and(|name| known.contains(name));
     let documents = |path: &&String| path.ends_with(".md") || path.starts_with("deploy/");
     for path in kept_files()?.iter().filter(documents) {
         let text = fs::read_to_string(root().join(path))?;
-        for name in names(&text).filter(|name| !known.contains(name.trim_end_matches("_FILE"))) {
+        for name in names(&text).filter(|name| !is_known(name)) {
             found.push(format!("{path}: there is no variable {name}"));
         }
     }

@@ -45,7 +45,8 @@ fn endpoint(double: &CloudflareDouble) -> Endpoint {
 
 async fn get(transport: &HyperTransport, path: &str) -> Result<HttpResponse, HttpError> {
     let bearer = Some(TOKEN.to_owned().into());
-    let request = HttpRequest { method: Method::Get, path: path.to_owned(), bearer, accept: "application/json", body: None };
+    let request =
+        HttpRequest { method: Method::Get, path: path.to_owned(), bearer, accept: "application/json", body: None };
     transport.exchange(request).await
 }
 

@@ -109,7 +109,8 @@ fn with_a_handle_a_change_is_one_patch_of_three_fields() {
 /// Trap 26.
 #[test]
 fn the_zone_is_found_by_walking_up_the_labels() {
-    let answers = vec![success(&json!([])), zone(), success(&json!([record("11.0.0.1")])), success(&record("11.0.0.2"))];
+    let answers =
+        vec![success(&json!([])), zone(), success(&json!([record("11.0.0.1")])), success(&record("11.0.0.2"))];
     let (result, Asked(asked)) = update(answers, false);
     assert_eq!(result.unwrap().kind, UpdateKind::Changed);
     let paths: Vec<_> = asked.iter().map(|(_, path, _)| path.as_str()).collect();
@@ -140,7 +141,8 @@ fn a_list_is_read_to_its_end_and_a_failed_page_is_a_failure() {
         record["id"] = json!(format!("id{number}"));
         json_answer(200, &json!({"success": true, "errors": [], "result": [record], "result_info": info}))
     };
-    let answers = vec![success(&json!([])), zone(), page(1, "11.0.0.9"), page(2, "11.0.0.1"), success(&record("11.0.0.2"))];
+    let answers =
+        vec![success(&json!([])), zone(), page(1, "11.0.0.9"), page(2, "11.0.0.1"), success(&record("11.0.0.2"))];
     let (result, Asked(asked)) = update(answers, false);
     assert_eq!(result.unwrap().kind, UpdateKind::Changed);
     assert!(asked.last().unwrap().1.ends_with("/dns_records/id2"), "the one that held our last address");
@@ -191,11 +193,7 @@ fn every_answer_has_its_class() {
         (|| Err(HttpError::Timeout { origin: "o".into(), phase: Phase::Connect }), "unreachable", "unreachable"),
         (|| Err(HttpError::TooLarge { origin: "o".into(), limit: 1 }), "unavailable", "unknown"),
         (|| Err(HttpError::Connect { origin: "o".into(), cause: "no".into() }), "unreachable", "unreachable"),
-        (
-            || Err(HttpError::Tls { origin: "o".into(), remedy: "r", cause: "no".into() }),
-            "unreachable",
-            "unreachable",
-        ),
+        (|| Err(HttpError::Tls { origin: "o".into(), remedy: "r", cause: "no".into() }), "unreachable", "unreachable"),
     ];
     for (number, (given, reads, writes)) in cases.into_iter().enumerate() {
         let (result, _) = run(vec![given()], async |provider| provider.read(&key()).await);

@@ -36,7 +36,7 @@ fn an_address_change_becomes_a_verified_record_and_nothing_else_changes() -> Res
     wait_line(&daemon, mark, "DNS record verified", &[("type", "AAAA"), ("address", &renumbered)])?;
     scene.wait_published("AAAA", &renumbered)?;
     assert_eq!(scene.double.writes(), 4);
-    let last = scene.double.transcript().into_iter().filter(Exchange::is_write).next_back().unwrap();
+    let last = scene.double.transcript().into_iter().rfind(Exchange::is_write).unwrap();
     assert_eq!(last.method, "PATCH");
     let mut sent: Vec<_> = last.request_body.as_ref().unwrap().as_object().unwrap().keys().cloned().collect();
     sent.sort();
