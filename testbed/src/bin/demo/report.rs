@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
-use ddns_testbed::Record;
+use ddns_testbed::{Exchange, Record, Schema, schema};
 
 use crate::{
     paint::Paint,
@@ -57,6 +57,17 @@ pub fn survival(before: &Record, after: &[Record], paint: Paint) -> Result<()> {
         before.ttl,
         before.comment.as_deref().unwrap_or_default(),
     );
+    Ok(())
+}
+
+/// Fails if the exchanges break Cloudflare's official description, when it is at hand.
+pub fn conformance(exchanges: &[Exchange], paint: Paint) -> Result<()> {
+    if std::env::var_os(schema::VARIABLE).is_none() {
+        return Ok(());
+    }
+    let violations = Schema::from_env().map(|schema| schema.check(exchanges)).unwrap_or_default();
+    ensure!(violations.is_empty(), "the exchanges break Cloudflare's description:\n{}", violations.join("\n"));
+    println!("{} {} exchanges fit Cloudflare's OpenAPI description", paint.good("Conforming:"), exchanges.len());
     Ok(())
 }
 

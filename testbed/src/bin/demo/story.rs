@@ -139,6 +139,7 @@ fn act(world: &World, timeline: &Timeline<'_>, interrupt: &Interrupt, start: u64
     ensure!(unexpected.is_empty(), "ddnsd logged errors:\n{}", unexpected.join("\n"));
     report::table(&passages, paint);
     report::survival(existing, &timeline.double.records_of(RECORD, "A"), paint)?;
+    report::conformance(&timeline.double.transcript(), paint)?;
     report::machine(paint);
     Ok(())
 }

@@ -110,18 +110,15 @@ impl Timeline<'_> {
             }
         };
         let at = line["at_ns"].as_u64().with_context(|| format!("a log line without at_ns: {line}"))?;
-        if at < start {
-            println!(
-                "{:>12}     {} {}",
-                "",
-                self.paint.stage(5, &format!("{:<13}", "READY")),
-                self.paint.faint("all along")
-            );
-        } else {
-            self.step(5, start, at, "READY", "");
-        }
         let (status, body) = self.daemon.get("/readyz")?;
         ensure!(status == 200, "ddnsd logs READY, but /readyz answers {status}: {}", body.trim());
+        if at < start {
+            // The line was never lost, so there is no moment of its return; that DNS was right again is the line above.
+            let stage = self.paint.stage(5, &format!("{:<13}", "READY"));
+            println!("{:>15}  {stage} state kept, /readyz answers 200", "");
+        } else {
+            self.step(5, start, at, "READY", "state reached, /readyz answers 200");
+        }
         Ok(())
     }
 
