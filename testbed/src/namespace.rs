@@ -174,13 +174,31 @@ fn run_ip(arguments: &[&str], input: Option<&str>) -> Result<String> {
 
 fn remove_orphans() {
     let Ok(entries) = std::fs::read_dir(DIRECTORY) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner =
-            name.strip_prefix("ddns-").and_then(|rest| rest.split('-').next()).and_then(|pid| pid.parse::<u32>().ok());
-        if owner.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+    for name in entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()) {
+        if owner(&name).is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
             // Another testbed may remove it at the same moment; either way it is gone.
             drop(run_ip(&["netns", "delete", &name], None));
+        }
+    }
+}
+
+/// The process that made the namespace, if the name has our form exactly.
+fn owner(name: &str) -> Option<u32> {
+    let mut parts = name.strip_prefix("ddns-")?.splitn(3, '-');
+    let (pid, number, role) = (parts.next()?, parts.next()?, parts.next()?);
+    number.parse::<u32>().ok().filter(|_| !role.is_empty())?;
+    pid.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_our_form_have_an_owner() {
+        assert_eq!(owner("ddns-123-0-host"), Some(123));
+        for foreign in ["ddns-123-0", "ddns-123-0-", "ddns-123-host-0", "ddns-x-0-host", "other-123-0-host"] {
+            assert_eq!(owner(foreign), None, "{foreign}");
         }
     }
 }

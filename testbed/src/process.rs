@@ -5,14 +5,13 @@ use std::{
     os::{fd::OwnedFd, unix::process::CommandExt},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal},
+    process::{Pid, PidfdFlags, kill_process_group, pidfd_open, pidfd_send_signal},
 };
 
 pub use rustix::process::Signal;
@@ -44,7 +43,7 @@ pub(crate) struct Process {
     child: Child,
     handle: ProcessHandle,
     log: Arc<SharedLog>,
-    reader: Option<JoinHandle<()>>,
+    reaped: bool,
 }
 
 /// A handle for signals that can be kept elsewhere; it never reaches another process, not even after the id is reused.
@@ -76,14 +75,14 @@ impl Process {
             }
         };
         let log = Arc::new(SharedLog::default());
-        let reader = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name(format!("{name} log"))
             .spawn({
                 let log = Arc::clone(&log);
                 move || keep_lines(stderr, &log)
             })
             .context("starting the thread that reads a log")?;
-        Ok(Self { name: name.to_owned(), child, handle, log, reader: Some(reader) })
+        Ok(Self { name: name.to_owned(), child, handle, log, reaped: false })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -148,6 +147,22 @@ impl Process {
                 Err(error) => return Err(error).with_context(|| format!("waiting for the end of {}", self.name)),
             }
         }
+        self.reap()
+    }
+
+    /// Ends the child, if it still runs, with all that it started, and takes its status. Until then its id, which is also
+    /// that of its group, belongs to no one else.
+    fn reap(&mut self) -> Result<ExitStatus> {
+        if !std::mem::replace(&mut self.reaped, true) {
+            let group = i32::try_from(self.child.id())
+                .ok()
+                .and_then(Pid::from_raw)
+                .context("a process id that does not fit")?;
+            match kill_process_group(group, Signal::KILL) {
+                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+                Err(error) => return Err(error).with_context(|| format!("ending {} (process {group:?})", self.name)),
+            }
+        }
         self.child.wait().with_context(|| format!("reading the exit status of {}", self.name))
     }
 
@@ -161,11 +176,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
-            eprintln!("testbed: {} (process {}) could not be ended: {error}", self.name, self.child.id());
-        }
-        if let Some(reader) = self.reader.take() {
-            drop(reader.join());
+        if let Err(error) = self.reap() {
+            eprintln!("testbed: {error:#}");
         }
     }
 }
@@ -211,6 +223,18 @@ mod tests {
         let error =
             process.wait_for("a line", 0, PATIENCE, |line| (line == "never").then_some(())).expect_err("no line");
         assert!(error.to_string().contains("it ended first") && error.to_string().contains("| broken"), "{error}");
+    }
+
+    #[test]
+    fn what_a_child_started_ends_with_it_even_if_the_child_ended_first() {
+        let mut process = shell("sleep 600 >&2 & echo $! >&2; exit 0");
+        let (_, pid) =
+            process.wait_for("an id", 0, PATIENCE, |line| line.parse().ok().and_then(Pid::from_raw)).expect("id");
+        let grandchild = pidfd_open(pid, PidfdFlags::empty()).expect("it runs");
+        process.wait_exit(PATIENCE).expect("it ends");
+        let limit = Timespec::try_from(PATIENCE).expect("fits");
+        let ended = poll(&mut [PollFd::new(&grandchild, PollFlags::IN)], Some(&limit)).expect("polled");
+        assert_eq!(ended, 1, "the grandchild still runs");
     }
 
     #[test]

@@ -100,6 +100,12 @@ impl Record {
         self
     }
 
+    /// Whether everything but the content and the time of the change is as it was, the id included.
+    pub fn is_untouched_since(&self, before: &Self) -> bool {
+        let content = self.content.clone();
+        *self == Self { content, modified_on: self.modified_on.clone(), ..before.clone() }
+    }
+
     /// Takes over what `body` mentions; members that a client cannot set are passed over, as the API does.
     pub(super) fn merge(&mut self, body: &Map<String, Value>, zone: &str) -> Result<(), ApiError> {
         if let Some(kind) = text(body, "type")? {
