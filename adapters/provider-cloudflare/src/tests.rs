@@ -61,6 +61,8 @@ fn request(handle: bool) -> UpdateRequest {
     }
 }
 
+type Given = fn() -> Result<HttpResponse, HttpError>;
+
 struct Asked(Vec<(Method, String, Value)>);
 
 fn run<T>(
@@ -173,7 +175,7 @@ fn a_write_that_is_acknowledged_with_another_address_is_not_done() {
 #[test]
 fn every_answer_has_its_class() {
     let broken = || HttpError::Broken { origin: "o".into(), cause: "gone".into() };
-    let cases: Vec<(fn() -> Result<HttpResponse, HttpError>, &str, &str)> = vec![
+    let cases: Vec<(Given, &str, &str)> = vec![
         (|| error(400, 1004), "refused", "refused"),
         (|| error(400, 6003), "unauthorized", "unauthorized"),
         (|| error(401, 10_000), "unauthorized", "unauthorized"),
