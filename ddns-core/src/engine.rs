@@ -1,7 +1,9 @@
 //! The composition of the machines: one pure step for everything that happens.
 
 mod effects;
+mod family;
 mod record;
+mod retrying;
 mod status;
 
 use std::net::IpAddr;
@@ -11,22 +13,21 @@ pub use effects::{Action, Effects, Event, RecordId, Stage, Transition};
 pub use status::{RecordStatus, Status};
 
 use crate::address::{Family, Hint, IpChangeEvent, Snapshot};
-use crate::backoff::{Backoff, Jitter};
+use crate::backoff::Jitter;
 use crate::config::{Config, RecordSpec};
 use crate::readiness::{Readiness, ReadinessMachine};
 use crate::record::RecordKey;
-use crate::selection::Candidates;
-use crate::settle::Settle;
 use crate::state::SavedState;
 use crate::time::{Instant, Wall};
+use family::FamilyState;
 use record::Record;
+use retrying::Retrying;
 
-/// Between attempts to watch a source or to save a state that failed.
-const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 /// At most one warning about folded announcements in this time.
 const FOLDED_WARNING: Duration = Duration::from_secs(60);
-/// How long an address may be gone before that is told.
-const GAP: Duration = Duration::from_secs(1);
+/// A save that takes longer than this hangs.
+const SAVE_HANGS: Duration = Duration::from_secs(10);
+const SAVE_HANGS_SAID: &str = "the disk has not answered for 10 seconds";
 /// Folded announcements worth a warning.
 const FOLDED_MANY: u64 = 100;
 
@@ -46,7 +47,7 @@ pub struct Engine {
     source: Retrying,
     store: Retrying,
     saved: SavedState,
-    saving: bool,
+    saving_since: Option<Instant>,
     provider_busy: bool,
     in_flight: u32,
     connections_kept: bool,
@@ -57,54 +58,6 @@ pub struct Engine {
     jitter: Jitter,
     now: Instant,
     wall: Wall,
-}
-
-#[derive(Debug)]
-struct FamilyState {
-    family: Family,
-    settle: Settle,
-    candidates: Candidates,
-    published: Option<IpAddr>,
-    unavailable: Unavailable,
-}
-
-/// Whether a family is without a publishable address. A moment of that belongs to every swap and is not told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Unavailable {
-    No,
-    TellAt(Instant),
-    Told,
-}
-
-/// Something that is tried again until it works.
-#[derive(Debug, Default)]
-struct Retrying {
-    failures: u32,
-    error: Option<String>,
-    again_at: Option<Instant>,
-}
-
-impl Retrying {
-    fn failed(&mut self, now: Instant, error: String, jitter: &mut Jitter) -> bool {
-        let first = self.error.replace(error).is_none();
-        self.again_at = Some(now + RETRY.wait(self.failures, jitter));
-        self.failures = self.failures.saturating_add(1);
-        first
-    }
-
-    fn worked(&mut self) -> bool {
-        self.failures = 0;
-        self.again_at = None;
-        self.error.take().is_some()
-    }
-
-    fn due(&mut self, now: Instant) -> bool {
-        let due = self.again_at.is_some_and(|at| at <= now);
-        if due {
-            self.again_at = None;
-        }
-        due
-    }
 }
 
 /// What the engine starts from, beside its configuration.
@@ -134,27 +87,20 @@ impl Engine {
             let written_at = before.and_then(|before| before.written_at).map(|at| start.now - since(at));
             Record::new(spec.clone(), supports(&spec.key), config.pace, before, written_at)
         };
-        let family = |family| FamilyState {
-            family,
-            settle: Settle::new(config.settle),
-            candidates: Candidates::default(),
-            published: None,
-            unavailable: Unavailable::No,
-        };
         Self {
             dry_run: config.dry_run,
             durable: start.not_durable.is_none() && !config.dry_run,
             interface: config.interface.clone(),
             resolvers: start.resolvers,
             records: config.records.iter().map(record).collect(),
-            families: Family::ALL.map(family),
+            families: Family::ALL.map(|family| FamilyState::new(family, config.settle)),
             snapshot: None,
             hint: None,
             readiness: ReadinessMachine::new(config.probe_interval),
-            source: Retrying { again_at: Some(start.now + config.startup_delay), ..Retrying::default() },
-            store: Retrying { error: start.not_durable, ..Retrying::default() },
+            source: Retrying::at(start.now + config.startup_delay),
+            store: Retrying::given_up(start.not_durable),
             saved,
-            saving: false,
+            saving_since: None,
             provider_busy: false,
             in_flight: 0,
             connections_kept: false,
@@ -209,18 +155,14 @@ impl Engine {
         }
         let free = !self.provider_busy;
         let records = self.records.iter().filter_map(|record| record.deadline(free)).min();
-        let settle = self.families.iter().filter_map(|family| family.settle.deadline()).min();
-        let tell = self.families.iter().filter_map(|family| match family.unavailable {
-            Unavailable::TellAt(at) => Some(at),
-            Unavailable::No | Unavailable::Told => None,
-        });
-        let save = self.store.again_at.filter(|_| self.durable && !self.saving);
-        let due = [records, settle, save, self.source.again_at, self.readiness.deadline()];
-        due.into_iter().flatten().chain(tell).min()
+        let families = self.families.iter().filter_map(FamilyState::deadline).min();
+        let save = self.store.deadline().filter(|_| self.durable && self.saving_since.is_none());
+        let hang = self.saving_since.filter(|_| self.store.error().is_none()).map(|since| since + SAVE_HANGS);
+        [records, families, save, hang, self.source.deadline(), self.readiness.deadline()].into_iter().flatten().min()
     }
 
     fn started(&self, effects: &mut Effects) {
-        if let Some(error) = &self.store.error {
+        if let Some(error) = self.store.error() {
             effects.transitions.push(Transition::StoreFailed { what: error.clone() });
         }
         for record in self.records.iter().filter(|record| !record.supported) {
@@ -245,22 +187,17 @@ impl Engine {
             let held = event.snapshot.addresses().iter().map(|held| held.address).collect();
             effects.actions.push(Action::AddressesHeld(held));
         }
-        let first = self.snapshot.is_none();
-        let interface = self.interface.as_deref();
-        let mut changed = first;
+        let mut changed = self.snapshot.is_none();
         let mut adopt = [false; 2];
         for (state, adopt) in self.families.iter_mut().zip(&mut adopt) {
-            let candidates = Candidates::of(&event.snapshot, state.family, interface);
-            changed |= candidates != state.candidates;
-            *adopt = state.settle.observe(self.now, &candidates, state.published);
-            state.candidates = candidates;
+            let wanted = self.records.iter().any(|record| record.spec.required && record.family() == state.family);
+            let seen = state.observe(self.now, &event.snapshot, self.interface.as_deref(), wanted);
+            changed |= seen.changed;
+            *adopt = seen.adopt;
         }
         self.snapshot = Some(event.snapshot);
-        for (index, adopt) in adopt.into_iter().enumerate() {
-            if adopt {
-                self.adopt(index, effects);
-            }
-            self.note_unavailable(index);
+        for (index, _) in adopt.into_iter().enumerate().filter(|(_, adopt)| *adopt) {
+            self.adopt(index, effects);
         }
         if changed {
             self.readiness.addresses_changed(self.now);
@@ -282,45 +219,11 @@ impl Engine {
 
     fn adopt(&mut self, index: usize, effects: &mut Effects) {
         let state = &mut self.families[index];
-        let Some(chosen) = state.candidates.choose(state.published) else { return };
-        if state.published == Some(chosen.address) {
-            return;
-        }
-        let from = state.published.replace(chosen.address);
-        effects.transitions.push(Transition::AddressChanged {
-            family: state.family,
-            from,
-            to: chosen.address,
-            interface: chosen.interface.clone(),
-            hint: self.hint,
-        });
-        let (family, address) = (state.family, chosen.address);
+        let family = state.family;
+        let Some((address, news)) = state.adopt(self.hint) else { return };
+        effects.transitions.push(news);
         for record in self.records.iter_mut().filter(|record| record.family() == family && record.supported) {
             record.desire(self.now, address);
-        }
-    }
-
-    fn note_unavailable(&mut self, index: usize) {
-        let state = &mut self.families[index];
-        let typed = self.records.iter().any(|record| record.spec.required && record.family() == state.family);
-        let missed = typed || state.published.is_some() || !state.candidates.rejected.is_empty();
-        state.unavailable = match state.unavailable {
-            _ if !(missed && state.candidates.publishable.is_empty()) => Unavailable::No,
-            Unavailable::No => Unavailable::TellAt(self.now + GAP),
-            noted @ (Unavailable::TellAt(_) | Unavailable::Told) => noted,
-        };
-    }
-
-    fn tell_unavailable(&mut self, effects: &mut Effects) {
-        for state in &mut self.families {
-            if matches!(state.unavailable, Unavailable::TellAt(at) if at <= self.now) {
-                state.unavailable = Unavailable::Told;
-                effects.transitions.push(Transition::AddressUnavailable {
-                    family: state.family,
-                    held: state.published,
-                    rejected: state.candidates.rejected.clone(),
-                });
-            }
         }
     }
 
@@ -354,7 +257,7 @@ impl Engine {
     }
 
     fn saved(&mut self, error: Option<crate::ports::SaveError>, effects: &mut Effects) {
-        self.saving = false;
+        self.saving_since = None;
         match error {
             None => {
                 if self.store.worked() {
@@ -382,23 +285,22 @@ impl Engine {
                 record.publish.nudge(self.now);
             }
             if before == Readiness::NotReady && after == Readiness::Ready {
-                record.verify.ask_again(self.now);
+                record.look_again(self.now);
             }
         }
     }
 
     fn advance(&mut self, effects: &mut Effects) {
         for index in 0..self.families.len() {
-            if self.families[index].settle.due(self.now) {
+            if self.families[index].settled(self.now) {
                 self.adopt(index, effects);
             }
-            let state = &self.families[index];
-            let lost = state.published.is_some_and(|published| !state.candidates.holds(published));
+            let state = &mut self.families[index];
+            effects.transitions.extend(state.tell_unavailable(self.now));
             for record in self.records.iter_mut().filter(|record| record.family() == state.family) {
-                record.lost = lost;
+                record.lost = state.lost();
             }
         }
-        self.tell_unavailable(effects);
         if !self.draining {
             self.act(effects);
         }
@@ -420,7 +322,7 @@ impl Engine {
             effects.actions.push(Action::Watch);
         }
         if self.readiness.due(self.now) {
-            self.readiness.begin();
+            self.readiness.begin(self.now);
             self.send(Action::Probe, effects);
         }
         for index in 0..self.records.len() {
@@ -447,11 +349,18 @@ impl Engine {
     }
 
     fn persist(&mut self, effects: &mut Effects) {
-        if !self.durable || self.saving {
+        if let Some(since) = self.saving_since {
+            let hangs = self.now.saturating_since(since) >= SAVE_HANGS;
+            if hangs && self.store.hangs(SAVE_HANGS_SAID) {
+                effects.transitions.push(Transition::StoreFailed { what: SAVE_HANGS_SAID.to_owned() });
+            }
+            return;
+        }
+        if !self.durable {
             return;
         }
         let retry = self.store.due(self.now);
-        if self.store.error.is_some() && !retry {
+        if self.store.error().is_some() && !retry {
             return;
         }
         let mut changed = retry;
@@ -459,21 +368,25 @@ impl Engine {
             changed |= record.save_into(&mut self.saved, self.now, self.wall);
         }
         if changed {
-            self.saving = true;
+            self.saving_since = Some(self.now);
             effects.persist = Some(self.saved.clone());
         }
     }
 
     /// Whether all is right: of every name at least one record is proven, and none is wrong.
     fn converged(&self) -> bool {
-        !self.records.is_empty()
-            && self.records.iter().all(|record| {
-                let name = &record.key().name;
-                record.converged() || {
-                    let idle = !record.spec.required && record.untouched();
-                    idle && self.records.iter().any(|other| other.key().name == *name && other.converged())
-                }
-            })
+        // The two records of a bare name stand beside each other.
+        let twin = |index: usize| {
+            let name = &self.records[index].key().name;
+            let beside = [index.checked_sub(1), Some(index + 1)].into_iter().flatten();
+            beside
+                .filter_map(|index| self.records.get(index))
+                .any(|other| other.key().name == *name && other.converged())
+        };
+        let fine = |(index, record): (usize, &Record)| {
+            record.converged() || (!record.spec.required && record.untouched() && twin(index))
+        };
+        !self.records.is_empty() && self.records.iter().enumerate().all(fine)
     }
 
     /// The state of everything, for views.
@@ -483,14 +396,14 @@ impl Engine {
             converged: self.converged(),
             records: self.records.iter().map(Record::status).collect(),
             rung: self.hint.map(|hint| hint.rung),
-            source_error: self.source.error.clone(),
-            store_error: self.store.error.clone(),
+            source_error: self.source.error().cloned(),
+            store_error: self.store.error().cloned(),
             folded: self.folded,
         }
     }
 
     /// Whether nothing is under way that a shutdown should wait for.
     pub const fn idle(&self) -> bool {
-        self.in_flight == 0 && !self.saving
+        self.in_flight == 0 && self.saving_since.is_none()
     }
 }

@@ -165,6 +165,10 @@ impl Publish {
         }
         self.state = match self.state {
             State::Due { at, why: why @ (Why::Unavailable | Why::Unauthorized), step } => State::Due { step, at, why },
+            // Another address may be accepted, but a flapping one must not make a storm of refusals.
+            State::Due { at, why: why @ Why::Refused, .. } => {
+                State::Due { step, at: at.min(now + self.pace.min_interval.max(self.pace.retry_delay)), why }
+            }
             State::Rest | State::Due { .. } | State::Running { .. } => self.due(now, step),
         };
     }
@@ -252,11 +256,10 @@ impl Publish {
     }
 
     /// The provider told what it holds. True if that is the address.
-    pub fn read(&mut self, now: Instant, observed: &Observed) -> bool {
+    pub fn read(&mut self, now: Instant, observed: &Observed, jitter: &mut Jitter) -> bool {
         let Some(target) = self.end(Step::Read) else { return false };
         self.handle.clone_from(&observed.handle);
         self.proxied = observed.proxied;
-        self.failures = 0;
         let right = observed.addresses.contains(&target);
         let doubted = self.in_doubt.take();
         if right {
@@ -264,10 +267,21 @@ impl Publish {
             self.confirm(target);
         } else {
             self.confirmed = self.confirmed.filter(|confirmed| observed.addresses.contains(confirmed));
-            self.state = self.due(now, Step::Write);
+            self.state = self.write_after_read(now, target, jitter);
         }
         self.after(now, target, true);
         right
+    }
+
+    /// The first failure of a write is repeated as soon as it is known to have had no effect; then patience is due, as
+    /// long as it is the same write.
+    fn write_after_read(&self, now: Instant, target: IpAddr, jitter: &mut Jitter) -> State {
+        match self.failures.checked_sub(2) {
+            Some(nth) if self.desired == Some(target) => {
+                State::Due { step: Step::Write, at: now + self.patience(nth, jitter), why: Why::Unavailable }
+            }
+            Some(_) | None => self.due(now, Step::Write),
+        }
     }
 
     /// The provider acknowledged a write.
@@ -297,12 +311,15 @@ impl Publish {
         let redial = Backoff::new(REDIAL, RETRY_CAP).wait(nth, jitter);
         let (step, why, wait) = match error {
             ProviderError::Unreachable { .. } => (running, Why::Unreachable, redial),
-            ProviderError::Unknown { .. } => (Step::Read, Why::Unreachable, redial),
+            // The read comes soon; patience is due before the write is repeated.
+            ProviderError::Unknown { .. } => {
+                (Step::Read, Why::Unreachable, Backoff::new(REDIAL, self.pace.retry_delay).wait(nth, jitter))
+            }
             ProviderError::Unavailable { retry_after, .. } => (running, Why::Unavailable, {
                 let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_CAP);
                 self.patience(nth, jitter).max(asked)
             }),
-            ProviderError::Stale { .. } if self.handle.is_some() => {
+            ProviderError::Stale { .. } if self.handle.is_some() && nth == 0 => {
                 self.handle = None;
                 (Step::Read, Why::Now, Duration::ZERO)
             }
@@ -332,8 +349,7 @@ impl Publish {
     fn after(&mut self, now: Instant, target: IpAddr, certain: bool) {
         if self.desired != Some(target) {
             match self.state {
-                State::Due { why: Why::Refused, .. } => self.state = self.due(now, Step::Write),
-                State::Rest => self.plan(now, certain),
+                State::Due { why: Why::Refused, .. } | State::Rest => self.plan(now, certain),
                 State::Due { .. } | State::Running { .. } => {}
             }
         }

@@ -66,13 +66,14 @@ pub struct ReadinessMachine {
     state: Readiness,
     good_rounds: u32,
     probe: Probe,
+    began: Option<Instant>,
     beat: Option<Duration>,
 }
 
 impl ReadinessMachine {
     /// `beat` is the time between two rounds while ready, `None` for no rounds without a hint.
     pub const fn new(beat: Option<Duration>) -> Self {
-        Self { state: Readiness::Init, good_rounds: 0, probe: Probe::Rest, beat }
+        Self { state: Readiness::Init, good_rounds: 0, probe: Probe::Rest, began: None, beat }
     }
 
     /// The state.
@@ -88,8 +89,13 @@ impl ReadinessMachine {
         }
         self.probe = match self.probe {
             Probe::Running { .. } => Probe::Running { again: true },
-            Probe::Rest | Probe::Due(_) => Probe::Due(now),
+            Probe::Rest | Probe::Due(_) => Probe::Due(self.soon(now)),
         };
+    }
+
+    /// At once, but a flapping address must not make a storm of rounds.
+    fn soon(&self, now: Instant) -> Instant {
+        self.began.map_or(now, |began| now.max(began + CONFIRM))
     }
 
     /// Whether a round is to begin now.
@@ -106,7 +112,8 @@ impl ReadinessMachine {
     }
 
     /// A round begins.
-    pub const fn begin(&mut self) {
+    pub const fn begin(&mut self, now: Instant) {
+        self.began = Some(now);
         self.probe = Probe::Running { again: false };
     }
 
@@ -114,7 +121,7 @@ impl ReadinessMachine {
     pub fn probed(&mut self, now: Instant, report: &PathReport, jitter: &mut Jitter) {
         let Probe::Running { again } = self.probe else { return };
         if again {
-            self.probe = Probe::Due(now);
+            self.probe = Probe::Due(self.soon(now));
             return;
         }
         let good = is_good(report);

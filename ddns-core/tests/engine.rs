@@ -272,6 +272,120 @@ fn a_write_of_unknown_outcome_is_read_before_it_is_repeated() {
     assert_eq!(bench.api(NAME, "A"), [THIRD]);
 }
 
+/// FAULTS 37: a provider that answers reads and fails writes is not hammered.
+#[test]
+fn writes_that_keep_failing_between_good_reads_are_repeated_with_patience() {
+    let mut bench = settled();
+    bench.forget();
+    bench.fails = Some(Fails::Unknown { applied: false });
+    bench.addresses(&[NEW]);
+    bench.run_for(Duration::from_secs(3600));
+    assert!((10..=25).contains(&bench.attempts()), "{} attempts in an hour", bench.attempts());
+    bench.fails = None;
+    bench.run_for(Duration::from_secs(400));
+    assert!(bench.status().ready());
+}
+
+/// FAULTS 41: a record that is not where it was is looked up anew, at once but not for ever.
+#[test]
+fn a_stale_handle_is_looked_up_anew_and_never_in_a_tight_loop() {
+    let mut bench = settled();
+    bench.forget();
+    bench.fails = Some(Fails::Stale);
+    bench.fail_times = Some(1);
+    bench.addresses(&[NEW]);
+    assert_eq!((bench.attempts(), bench.reads()), (2, 1));
+    assert_eq!(bench.writes(), [NEW]);
+    bench.run_for(Duration::from_secs(120));
+    bench.forget();
+    bench.fails = Some(Fails::Stale);
+    bench.addresses(&[THIRD]);
+    bench.run_for(Duration::from_secs(3600));
+    assert!(bench.attempts() <= 25, "{} attempts in an hour", bench.attempts());
+}
+
+/// A refused record is tried again with another address, but a flapping one makes no storm of refusals.
+#[test]
+fn a_refused_record_is_tried_again_with_another_address_in_its_time() {
+    let mut bench = settled();
+    bench.forget();
+    bench.fails = Some(Fails::Refused);
+    for number in 2..200 {
+        bench.addresses(&[&format!("11.0.0.{number}")]);
+        bench.run_for(Duration::from_secs(1));
+    }
+    assert!((2..=5).contains(&bench.attempts()), "{} attempts in 200 s", bench.attempts());
+    bench.fails = None;
+    bench.addresses(&["11.0.0.201"]);
+    bench.run_for(Duration::from_secs(61));
+    assert_eq!(bench.api(NAME, "A"), ["11.0.0.201"]);
+}
+
+/// Invariant a: an address that is gone before its turn comes is not written.
+#[test]
+fn an_address_that_is_gone_when_its_turn_comes_is_not_written() {
+    let mut bench = settled();
+    bench.addresses(&[NEW]);
+    bench.run_for(Duration::from_secs(5));
+    bench.forget();
+    bench.addresses(&[THIRD]);
+    bench.run_for(Duration::from_secs(5));
+    bench.addresses(&[]);
+    bench.run_for(Duration::from_secs(600));
+    assert_eq!(bench.writes().len(), 0, "the host does not hold {THIRD}");
+    bench.addresses(&[THIRD]);
+    assert_eq!(bench.writes(), [THIRD]);
+}
+
+/// An outage puts what was verified in doubt; afterwards it is looked at again, a proxied record through the API.
+#[test]
+fn after_an_outage_what_was_proven_is_looked_at_again() {
+    for proxied in [false, true] {
+        let mut bench = Bench::new(&[("DDNS_RECORDS", "vpn.example.com:A")]);
+        bench.proxied = proxied;
+        bench.lag = proxied;
+        bench.addresses(&[OLD]);
+        bench.run_for(Duration::from_secs(60));
+        assert!(bench.status().ready());
+        bench.wan = false;
+        bench.run_for(Duration::from_secs(300));
+        bench.forget();
+        bench.wan = true;
+        bench.run_for(Duration::from_secs(60));
+        assert_eq!((bench.reads(), bench.resolved()), if proxied { (1, 0) } else { (0, 1) });
+        assert!(bench.status().ready(), "{:?}", bench.status());
+    }
+}
+
+#[test]
+fn a_flapping_address_makes_no_storm_of_probes() {
+    let mut bench = settled();
+    let before = bench.probes;
+    for number in 0..1000_u32 {
+        bench.addresses(&[if number % 2 == 0 { NEW } else { THIRD }]);
+        bench.run_for(Duration::from_millis(10));
+    }
+    assert!((5..=12).contains(&(bench.probes - before)), "{} rounds in ten seconds", bench.probes - before);
+}
+
+/// A disk that does not answer is told; DNS work goes on.
+#[test]
+fn a_save_that_hangs_is_told_and_stops_nothing() {
+    let mut bench = settled();
+    bench.forget();
+    bench.store_hangs = true;
+    bench.addresses(&[NEW]);
+    bench.run_for(Duration::from_secs(60));
+    assert!(bench.status().store_error.is_some());
+    bench.addresses(&[THIRD]);
+    bench.run_for(Duration::from_secs(61));
+    assert_eq!(bench.api(NAME, "A"), [THIRD]);
+    bench.store_hangs = false;
+    bench.save_ends();
+    assert_eq!(bench.status().store_error, None);
+    assert_eq!(bench.saved.clone().unwrap().records().next().unwrap().1.confirmed, Some(THIRD.parse().unwrap()));
+}
+
 /// While the outcome of a write is unknown, the address before it is not known to be there.
 #[test]
 fn going_back_while_a_write_is_in_doubt_asks_the_provider() {

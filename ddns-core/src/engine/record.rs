@@ -70,12 +70,33 @@ impl Record {
     }
 
     pub(super) fn wants_provider(&self, now: Instant) -> bool {
-        matches!(self.publish.next(now), Some(Step::Read | Step::Write))
+        match self.publish.next(now) {
+            Some(Step::Read) => true,
+            Some(Step::Write) => !self.lost,
+            Some(Step::Check) | None => false,
+        }
     }
 
-    /// When the record wants the engine's attention; a provider that is busy calls by itself.
+    /// Something has happened that what is proven may not have survived.
+    pub(super) fn look_again(&mut self, now: Instant) {
+        if self.publish.state() != State::Rest || self.publish.desired() != self.publish.confirmed() {
+            return;
+        }
+        if self.publish.proxied() {
+            self.publish.read_again(now);
+        } else {
+            self.verify.ask_again(now);
+        }
+    }
+
+    /// When the record wants the engine's attention; a provider that is busy calls by itself, and so does an address
+    /// that comes back.
     pub(super) fn deadline(&self, provider_free: bool) -> Option<Instant> {
-        let waits = !provider_free && matches!(self.publish.state(), State::Due { step: Step::Read | Step::Write, .. });
+        let waits = match self.publish.state() {
+            State::Due { step: Step::Write, .. } => !provider_free || self.lost,
+            State::Due { step: Step::Read, .. } => !provider_free,
+            State::Due { step: Step::Check, .. } | State::Rest | State::Running { .. } => false,
+        };
         let publish = if waits { None } else { self.publish.deadline() };
         [publish, self.verify.deadline()].into_iter().flatten().min()
     }
@@ -88,7 +109,10 @@ impl Record {
         provider_free: bool,
         told: &mut Vec<Transition>,
     ) -> Option<Action> {
-        let step = self.publish.next(now).filter(|step| *step != Step::Check)?;
+        if !self.wants_provider(now) {
+            return None;
+        }
+        let step = self.publish.next(now)?;
         let from = self.publish.confirmed();
         if step == Step::Write && dry_run {
             let to = self.publish.skip_write()?;
@@ -110,6 +134,7 @@ impl Record {
 
     pub(super) fn verifier_action(&mut self, id: RecordId, now: Instant, quorum: usize) -> Option<Action> {
         if self.publish.next(now) == Some(Step::Check) {
+            self.verify.stop();
             self.publish.begin(now)?;
         } else if self.verify.due(now) && self.publish.confirmed().is_some() {
             self.verify.asking();
@@ -200,7 +225,7 @@ impl Record {
             Err(error) => return self.failed(now, error, jitter, told),
         };
         let State::Running { target, .. } = self.publish.state() else { return };
-        let right = self.publish.read(now, observed);
+        let right = self.publish.read(now, observed, jitter);
         self.certain = true;
         self.error = None;
         if observed.addresses.len() > 1 {

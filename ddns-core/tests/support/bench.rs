@@ -24,6 +24,7 @@ pub enum Fails {
     Unauthorized,
     Refused,
     Unknown { applied: bool },
+    Stale,
 }
 
 type Sets = BTreeMap<String, BTreeSet<IpAddr>>;
@@ -50,6 +51,8 @@ pub struct Bench {
     pub proxied: bool,
     pub store_fails: bool,
     pub reads_fail: bool,
+    pub store_hangs: bool,
+    hanging: Option<SavedState>,
 }
 
 enum Call {
@@ -99,6 +102,8 @@ impl Bench {
             proxied: false,
             store_fails: false,
             reads_fail: false,
+            store_hangs: false,
+            hanging: None,
         };
         bench.step(Event::Started);
         bench.settle();
@@ -125,6 +130,13 @@ impl Bench {
         });
         let hint = Hint { rung: "model", kernel_at: None, received_at: self.now, announcements: 1, after_loss: false };
         self.step(Event::Addresses(IpChangeEvent::new(Snapshot::new(held.collect()), hint)));
+        self.settle();
+    }
+
+    /// The save that hangs ends after all.
+    pub fn save_ends(&mut self) {
+        self.saved = self.hanging.take();
+        self.step(Event::Saved(Ok(())));
         self.settle();
     }
 
@@ -163,6 +175,10 @@ impl Bench {
         let at_once = self.pending.iter().filter(provider).count();
         self.most_provider_calls_at_once = self.most_provider_calls_at_once.max(at_once);
         if let Some(state) = persist {
+            if self.store_hangs {
+                self.hanging = Some(state);
+                return;
+            }
             let result = if self.store_fails {
                 Err(SaveError { what: "no".into(), cause: "the disk is full".into() })
             } else {
@@ -320,6 +336,7 @@ fn error(fails: Fails) -> ProviderError {
         Fails::Unauthorized => ProviderError::Unauthorized { what },
         Fails::Refused => ProviderError::Refused { what },
         Fails::Unknown { .. } => ProviderError::Unknown { what, cause: None },
+        Fails::Stale => ProviderError::Stale { what },
     }
 }
 

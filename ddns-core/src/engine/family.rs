@@ -1,0 +1,105 @@
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::effects::Transition;
+use crate::address::{Family, Hint, Snapshot};
+use crate::selection::Candidates;
+use crate::settle::Settle;
+use crate::time::Instant;
+
+/// How long an address may be gone before that is told.
+const GAP: Duration = Duration::from_secs(1);
+
+/// What one address family has to publish.
+#[derive(Debug)]
+pub(super) struct FamilyState {
+    pub(super) family: Family,
+    settle: Settle,
+    candidates: Candidates,
+    published: Option<IpAddr>,
+    unavailable: Unavailable,
+}
+
+/// Whether a family is without a publishable address. A moment of that belongs to every swap and is not told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Unavailable {
+    No,
+    TellAt(Instant),
+    Told,
+}
+
+/// What a snapshot means for a family.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Seen {
+    /// Its candidates are not those of before.
+    pub(super) changed: bool,
+    /// They leave no doubt: [`FamilyState::adopt`] at once.
+    pub(super) adopt: bool,
+}
+
+impl FamilyState {
+    pub(super) fn new(family: Family, pause: Duration) -> Self {
+        Self {
+            family,
+            settle: Settle::new(pause),
+            candidates: Candidates::default(),
+            published: None,
+            unavailable: Unavailable::No,
+        }
+    }
+
+    /// Takes note of a snapshot. `wanted`: some record needs an address of this family.
+    pub(super) fn observe(&mut self, now: Instant, snapshot: &Snapshot, interface: Option<&str>, wanted: bool) -> Seen {
+        let candidates = Candidates::of(snapshot, self.family, interface);
+        let changed = candidates != self.candidates;
+        let adopt = self.settle.observe(now, &candidates, self.published);
+        let missed = wanted || self.published.is_some() || !candidates.rejected.is_empty();
+        self.unavailable = match self.unavailable {
+            _ if !(missed && candidates.publishable.is_empty()) => Unavailable::No,
+            Unavailable::No => Unavailable::TellAt(now + GAP),
+            noted @ (Unavailable::TellAt(_) | Unavailable::Told) => noted,
+        };
+        self.candidates = candidates;
+        Seen { changed, adopt }
+    }
+
+    /// Whether a restless phase has ended: [`Self::adopt`].
+    pub(super) fn settled(&mut self, now: Instant) -> bool {
+        self.settle.due(now)
+    }
+
+    /// Chooses among the candidates; the news and the address if that is another one.
+    pub(super) fn adopt(&mut self, hint: Option<Hint>) -> Option<(IpAddr, Transition)> {
+        let chosen = self.candidates.choose(self.published)?;
+        if self.published == Some(chosen.address) {
+            return None;
+        }
+        let (to, interface) = (chosen.address, chosen.interface.clone());
+        let from = self.published.replace(to);
+        Some((to, Transition::AddressChanged { family: self.family, from, to, interface, hint }))
+    }
+
+    /// The address to be published is not there (any more).
+    pub(super) fn lost(&self) -> bool {
+        self.published.is_some_and(|published| !self.candidates.holds(published))
+    }
+
+    /// The news that no address is publishable, once.
+    pub(super) fn tell_unavailable(&mut self, now: Instant) -> Option<Transition> {
+        if !matches!(self.unavailable, Unavailable::TellAt(at) if at <= now) {
+            return None;
+        }
+        self.unavailable = Unavailable::Told;
+        let rejected = self.candidates.rejected.clone();
+        Some(Transition::AddressUnavailable { family: self.family, held: self.published, rejected })
+    }
+
+    /// When [`Self::settled`] or [`Self::tell_unavailable`] has to be asked.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let tell = match self.unavailable {
+            Unavailable::TellAt(at) => Some(at),
+            Unavailable::No | Unavailable::Told => None,
+        };
+        [tell, self.settle.deadline()].into_iter().flatten().min()
+    }
+}
