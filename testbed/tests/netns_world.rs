@@ -1,4 +1,4 @@
-//! The two-namespace world. Needs root; without it these tests say so and end.
+//! The two-namespace world. Needs root; without it these tests fail and say so.
 
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use ddns_testbed::{
-    Authority, CloudflareDouble, Named, Namespace, Record, World, require_root,
+    Authority, CloudflareDouble, Named, Namespace, Record, World,
     world::{CLOUDFLARE_IPV4, HOST_INTERFACE, HOST_IPV4, HOST_IPV6, HOST_IPV6_PREFIX},
 };
 use serde_json::json;
@@ -19,14 +19,6 @@ use client::Client;
 
 const TOKEN: &str = "0123456789abcdefghijklmnopqrstuvwxyzABCD";
 const PATIENCE: Duration = Duration::from_secs(20);
-
-fn privileged() -> bool {
-    let privilege = require_root();
-    if let Err(reason) = &privilege {
-        eprintln!("NOT RUN: {reason:#}");
-    }
-    privilege.is_ok()
-}
 
 /// Listens on the internet's side, connects from the host's, and returns the address that the internet saw.
 fn seen_from(world: &World, server: IpAddr) -> Result<IpAddr> {
@@ -44,9 +36,6 @@ fn addresses(world: &World) -> String {
 
 #[test]
 fn a_namespace_goes_with_its_owner_and_holds_what_enters_it() {
-    if !privileged() {
-        return;
-    }
     let namespace = Namespace::create("alone").expect("a namespace");
     let path = std::path::Path::new("/run/netns").join(namespace.name());
     assert!(path.exists());
@@ -63,9 +52,6 @@ fn a_namespace_goes_with_its_owner_and_holds_what_enters_it() {
 
 #[test]
 fn the_host_reaches_the_services_before_and_after_every_change_of_address() {
-    if !privileged() {
-        return;
-    }
     let world = World::new().expect("a world");
     let [v4, v6] = World::cloudflare_addresses();
     assert_eq!(seen_from(&world, v4).expect("IPv4"), HOST_IPV4);
@@ -92,9 +78,6 @@ fn the_host_reaches_the_services_before_and_after_every_change_of_address() {
 
 #[test]
 fn an_address_is_tentative_only_in_a_world_with_duplicate_address_detection() {
-    if !privileged() {
-        return;
-    }
     assert!(!addresses(&World::new().expect("a world")).contains("tentative"));
     let world = World::with_duplicate_address_detection().expect("a world");
     assert!(addresses(&world).contains("tentative"));
@@ -102,9 +85,6 @@ fn an_address_is_tentative_only_in_a_world_with_duplicate_address_detection() {
 
 #[test]
 fn the_doubles_work_together_across_the_wire() {
-    if !privileged() {
-        return;
-    }
     let world = World::new().expect("a world");
     let authority = Authority::new().expect("an authority");
     let identity = authority.issue(&["192.0.2.10", "192.0.2.53", "2001:db8::10", "2001:db8::53"]).expect("an identity");

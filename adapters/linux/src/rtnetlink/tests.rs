@@ -69,6 +69,7 @@ fn a_link_has_a_name_and_may_be_up() {
     assert_eq!(Link::parse(&payload[..16]), Err(Malformed));
 }
 
+/// Trap 22.
 #[test]
 fn every_message_of_a_datagram_is_read() {
     let datagram = [dump(20, 1, &[1, 2, 3]), vec![0], dump(21, 2, &[4])].concat();
@@ -77,6 +78,7 @@ fn every_message_of_a_datagram_is_read() {
     assert_eq!(read, [Ok((20, &[1, 2, 3][..])), Ok((21, &[4][..]))]);
 }
 
+/// FAULTS 3.
 #[test]
 fn a_length_beyond_the_datagram_ends_the_reading() {
     let mut datagram = [dump(20, 1, &[]), dump(21, 2, &[])].concat();

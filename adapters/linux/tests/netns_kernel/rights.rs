@@ -47,6 +47,7 @@ fn the_socket_filter_needs_cap_bpf_alone() {
     });
 }
 
+/// FAULTS 1.
 #[test]
 fn without_rights_auto_steps_down_with_one_line_that_says_why() {
     World::run(|world| {

@@ -18,6 +18,7 @@ fn addresses(verb: &str, block: u8, count: u32) -> String {
 }
 
 /// Trap 1: a wrong group mask binds without an error and hears nothing.
+/// Trap 1: a wrong group mask binds without an error and receives nothing.
 pub fn an_added_address_is_announced(hook: Hook, rung: &str) {
     World::run(|world| {
         let source = world.source(hook);
@@ -60,6 +61,7 @@ pub fn an_address_swap_ends_with_the_new_one(hook: Hook, _: &str) {
 }
 
 /// Trap 4: the repeated RTM_NEWADDR is how the end of duplicate address detection is told.
+/// Trap 4: the repeat of RTM_NEWADDR that tells the end is not taken for a duplicate.
 pub fn the_end_of_duplicate_address_detection_is_told(hook: Hook, _: &str) {
     World::run(|world| {
         let (_, mut watch) = world.watch(&world.source(hook));
@@ -72,6 +74,7 @@ pub fn the_end_of_duplicate_address_detection_is_told(hook: Hook, _: &str) {
 }
 
 /// Fault 6.
+/// FAULTS 6.
 pub fn a_lease_renewed_by_delete_and_add_is_no_change(hook: Hook, _: &str) {
     World::run(|world| {
         world.namespace.ip("addr add 192.0.2.1/24 dev wan0");
@@ -88,6 +91,7 @@ pub fn a_lease_renewed_by_delete_and_add_is_no_change(hook: Hook, _: &str) {
 }
 
 /// Faults 2 and 5: unread for as long as the burst lasts, one snapshot says it all.
+/// FAULTS 2.
 pub fn a_burst_ends_with_the_truth(hook: Hook, _: &str) {
     World::run(|world| {
         let (_, mut watch) = world.watch(&world.source(hook));
@@ -110,6 +114,7 @@ pub fn a_burst_ends_with_the_truth(hook: Hook, _: &str) {
 }
 
 /// Faults 2 and 3: more than ring and queue hold. What comes after the flood is heard as before.
+/// Trap 3, FAULTS 2 and 3: what does not fit into the ring or the socket is made up for by a full look.
 pub fn a_flood_is_survived_and_told(hook: Hook, rung: &str) {
     World::run(|world| {
         let (_, mut watch) = world.watch(&world.source(hook));
@@ -157,6 +162,7 @@ pub fn a_stable_address_is_in_every_snapshot_under_churn(hook: Hook, _: &str) {
 }
 
 /// Fault 8: the index is another one, the name counts.
+/// FAULTS 8.
 pub fn a_renamed_removed_or_recreated_interface_is_followed_by_name(hook: Hook, _: &str) {
     World::run(|world| {
         world.namespace.ip("addr add 192.0.2.1/24 dev wan0");
@@ -193,6 +199,7 @@ pub fn a_link_going_down_and_up_is_told(hook: Hook, _: &str) {
 }
 
 /// The contract of `watch`: dropped at any time, a later one starts with the truth.
+/// Dropped at any point and watched again, the truth comes first.
 pub fn a_dropped_watch_loses_nothing(hook: Hook, rung: &str) {
     World::run(|world| {
         let source = world.source(hook);
