@@ -2,11 +2,12 @@
 //! BIND; Cloudflare is a double that is held against Cloudflare's schema.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 
 use crate::scene::{NAME, PATIENCE, Scene, ipv4, wait_line, wait_ready};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use ddns_testbed::world::{HOST_INTERFACE, HOST_IPV4, HOST_IPV6, HOST_IPV6_PREFIX};
-use ddns_testbed::{Exchange, Record, World};
+use ddns_testbed::{Exchange, Record, Signal, World};
 
 /// Traps 1, 15 and 27: the event arrives, and an update leaves proxied, TTL, comment and tags as they are.
 #[test]
@@ -225,5 +226,32 @@ fn a_foreign_record_of_the_same_name_is_left_alone_and_reported() -> Result<()> 
     let (_, line) = wait_line(&daemon, 0, "Failed to update DNS record", &[("class", "refused")])?;
     ensure!(line["error"].as_str().is_some_and(|error| error.contains("delete all but one")), "{line}");
     assert_eq!(scene.double.writes(), 0);
+    scene.end(daemon)
+}
+
+/// systemd hears READY once the loop turns, the readiness as STATUS, the watchdog as long as the loop turns, STOPPING.
+#[test]
+fn systemd_is_told_ready_status_watchdog_and_stopping() -> Result<()> {
+    let world = World::new()?;
+    let scene = Scene::new(&world)?;
+    let path = scene.path("notify");
+    let socket = UnixDatagram::bind(&path)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    let heard = |wanted: &str| -> Result<()> {
+        loop {
+            let mut octets = [0; 4096];
+            let length = socket.recv(&mut octets).with_context(|| format!("waiting for {wanted}"))?;
+            if String::from_utf8_lossy(&octets[..length]).lines().any(|line| line == wanted) {
+                return Ok(());
+            }
+        }
+    };
+    let daemon = scene.start(&[("NOTIFY_SOCKET", &path), ("WATCHDOG_USEC", "1000000")])?;
+    heard("READY=1")?;
+    heard("STATUS=ready; 2 of 2 records verified")?;
+    heard("WATCHDOG=1")?;
+    heard("WATCHDOG=1")?;
+    daemon.signal(Signal::TERM)?;
+    heard("STOPPING=1")?;
     scene.end(daemon)
 }
