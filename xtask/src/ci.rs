@@ -29,7 +29,7 @@ pub fn run() -> Result<()> {
             .current_dir(root()),
     )?;
     if is_root() {
-        demo::run()?;
+        run_command(&mut demo::command()?)?;
     }
     test::run()
 }
