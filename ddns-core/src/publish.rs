@@ -100,6 +100,21 @@ pub struct Failure {
     pub again_at: Instant,
 }
 
+/// What is known of a record from an earlier run.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Before {
+    /// The address that the provider acknowledged last.
+    pub confirmed: Option<IpAddr>,
+    /// The address of a write whose outcome is not known.
+    pub pending: Option<IpAddr>,
+    /// When the last write began.
+    pub written_at: Option<Instant>,
+    /// Where the provider keeps it.
+    pub handle: Option<RecordHandle>,
+    /// DNS answers with the provider's own addresses.
+    pub proxied: bool,
+}
+
 /// The machine of one record.
 #[derive(Debug)]
 pub struct Publish {
@@ -118,22 +133,17 @@ pub struct Publish {
 }
 
 impl Publish {
-    /// A record of which the given is known from before.
-    pub const fn new(
-        pace: Pace,
-        confirmed: Option<IpAddr>,
-        written_at: Option<Instant>,
-        handle: Option<RecordHandle>,
-        proxied: bool,
-    ) -> Self {
+    /// A record of which this is known from before.
+    pub fn new(pace: Pace, before: Before) -> Self {
+        let Before { confirmed, pending, written_at, handle, proxied } = before;
         Self {
             pace,
             state: State::Rest,
             desired: None,
             confirmed,
             written_at,
-            in_doubt: None,
-            written: None,
+            in_doubt: pending.and(written_at),
+            written: pending,
             handle,
             proxied,
             failures: 0,
@@ -319,7 +329,7 @@ impl Publish {
                 let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_CAP);
                 self.patience(nth, jitter).max(asked)
             }),
-            ProviderError::Stale { .. } if self.handle.is_some() && nth == 0 => {
+            ProviderError::Stale { .. } if self.handle.is_some() => {
                 self.handle = None;
                 (Step::Read, Why::Now, Duration::ZERO)
             }

@@ -200,6 +200,15 @@ mod tests {
         bench.tick(5099, Some("11.0.0.3"));
     }
 
+    #[test]
+    fn another_address_that_goes_within_the_second_leaves_doubt() {
+        let mut bench = Bench::at_rest();
+        bench.at(5000, &[OLD, "11.0.0.9"], None);
+        bench.at(9000, &[OLD], None);
+        bench.at(9500, &[NEW], None);
+        bench.tick(9550, Some(NEW));
+    }
+
     /// FAULTS 5: a flapping address costs one adoption at once and then one per rest, or per 500 ms.
     #[test]
     fn a_flapping_address_is_adopted_when_it_rests_and_at_least_every_half_second() {

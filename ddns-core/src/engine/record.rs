@@ -6,7 +6,7 @@ use crate::address::Family;
 use crate::backoff::Jitter;
 use crate::config::RecordSpec;
 use crate::ports::{ProviderError, UpdateRequest, Vote};
-use crate::publish::{Pace, Publish, State, Step, Why};
+use crate::publish::{Before, Pace, Publish, State, Step, Why};
 use crate::record::RecordKey;
 use crate::state::{SavedState, StateRecord};
 use crate::time::{Instant, Wall};
@@ -37,11 +37,15 @@ impl Record {
         before: Option<&StateRecord>,
         written_at: Option<Instant>,
     ) -> Self {
-        let handle = before.and_then(|before| before.handle.clone());
-        let confirmed = before.and_then(|before| before.confirmed.filter(|_| before.pending.is_none()));
-        let proxied = before.is_some_and(|before| before.proxied);
+        let publish = before.map_or_else(Before::default, |before| Before {
+            confirmed: before.confirmed,
+            pending: before.pending,
+            written_at,
+            handle: before.handle.clone(),
+            proxied: before.proxied,
+        });
         Self {
-            publish: Publish::new(pace, confirmed, written_at, handle, proxied),
+            publish: Publish::new(pace, publish),
             verify: Verify::new(),
             certain: false,
             lost: false,
