@@ -98,6 +98,8 @@ pub struct Failure {
     pub failures: u32,
     /// When it is tried again.
     pub again_at: Instant,
+    /// That is soon: such a gap belongs to many changes of address.
+    pub brief: bool,
 }
 
 /// What is known of a record from an earlier run.
@@ -129,7 +131,10 @@ pub struct Publish {
     written: Option<IpAddr>,
     handle: Option<RecordHandle>,
     proxied: bool,
+    /// In a row.
     failures: u32,
+    /// Those of them that called for patience.
+    patient_failures: u32,
 }
 
 impl Publish {
@@ -147,6 +152,7 @@ impl Publish {
             handle,
             proxied,
             failures: 0,
+            patient_failures: 0,
         }
     }
 
@@ -171,7 +177,7 @@ impl Publish {
             (None, true) => Step::Write,
         };
         if matches!(self.state, State::Due { why: Why::Unreachable, .. }) {
-            self.failures = 0;
+            (self.failures, self.patient_failures) = (0, 0);
         }
         self.state = match self.state {
             State::Due { at, why: why @ (Why::Unavailable | Why::Unauthorized), step } => State::Due { step, at, why },
@@ -194,7 +200,7 @@ impl Publish {
     /// The network has changed: what could not be reached is tried at once.
     pub const fn nudge(&mut self, now: Instant) {
         if let State::Due { step, why: Why::Unreachable, .. } = self.state {
-            self.failures = 0;
+            (self.failures, self.patient_failures) = (0, 0);
             self.state = State::Due { step, at: now, why: Why::Now };
         }
     }
@@ -285,13 +291,11 @@ impl Publish {
 
     /// The first failure of a write is repeated as soon as it is known to have had no effect; then patience is due, as
     /// long as it is the same write.
-    fn write_after_read(&self, now: Instant, target: IpAddr, jitter: &mut Jitter) -> State {
-        match self.failures.checked_sub(2) {
-            Some(nth) if self.desired == Some(target) => {
-                State::Due { step: Step::Write, at: now + self.patience(nth, jitter), why: Why::Unavailable }
-            }
-            Some(_) | None => self.due(now, Step::Write),
+    fn write_after_read(&mut self, now: Instant, target: IpAddr, jitter: &mut Jitter) -> State {
+        if self.failures < 2 || self.desired != Some(target) {
+            return self.due(now, Step::Write);
         }
+        State::Due { step: Step::Write, at: now + self.patience(jitter), why: Why::Unavailable }
     }
 
     /// The provider acknowledged a write.
@@ -310,7 +314,7 @@ impl Publish {
 
     fn confirm(&mut self, address: IpAddr) {
         self.confirmed = Some(address);
-        self.failures = 0;
+        (self.failures, self.patient_failures) = (0, 0);
     }
 
     /// A read or a write failed. `None` if none was under way, and where the failure leads to an immediate next step.
@@ -327,13 +331,13 @@ impl Publish {
             }
             ProviderError::Unavailable { retry_after, .. } => (running, Why::Unavailable, {
                 let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_CAP);
-                self.patience(nth, jitter).max(asked)
+                self.patience(jitter).max(asked)
             }),
             ProviderError::Stale { .. } if self.handle.is_some() => {
                 self.handle = None;
                 (Step::Read, Why::Now, Duration::ZERO)
             }
-            ProviderError::Stale { .. } => (Step::Read, Why::Unavailable, self.patience(nth, jitter)),
+            ProviderError::Stale { .. } => (Step::Read, Why::Unavailable, self.patience(jitter)),
             ProviderError::Unauthorized { .. } => (running, Why::Unauthorized, jitter.spread(HOLD)),
             ProviderError::Refused { .. } => (running, Why::Refused, jitter.spread(HOLD)),
         };
@@ -342,16 +346,22 @@ impl Publish {
             self.in_doubt = None;
         }
         let again_at = now + wait;
+        let brief = why == Why::Unreachable && wait < self.pace.retry_delay / 2;
+        if why == Why::Unreachable && !brief {
+            self.patient_failures = self.patient_failures.saturating_add(1);
+        }
         self.state = State::Due { step, at: again_at, why };
         self.after(now, target, false);
-        Some(Failure { why, failures: self.failures, again_at })
+        Some(Failure { why, failures: self.failures, again_at, brief })
     }
 
-    fn patience(&self, failures: u32, jitter: &mut Jitter) -> Duration {
-        if failures >= self.pace.max_retries {
+    fn patience(&mut self, jitter: &mut Jitter) -> Duration {
+        let nth = self.patient_failures;
+        self.patient_failures = nth.saturating_add(1);
+        if nth >= self.pace.max_retries {
             jitter.spread(RETRY_CAP)
         } else {
-            Backoff::new(self.pace.retry_delay, RETRY_CAP).wait(failures, jitter)
+            Backoff::new(self.pace.retry_delay, RETRY_CAP).wait(nth, jitter)
         }
     }
 
@@ -402,6 +412,6 @@ impl Publish {
 
     /// The record counts as failing: more failures in a row than are called passing.
     pub const fn failing(&self) -> bool {
-        self.failures > self.pace.max_retries
+        self.patient_failures > self.pace.max_retries
     }
 }

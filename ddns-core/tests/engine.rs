@@ -240,6 +240,12 @@ fn an_unreachable_provider_is_redialled_within_milliseconds() {
     bench.addresses(&[NEW]);
     bench.run_for(Duration::from_millis(40));
     assert!(bench.attempts() >= 3, "{} attempts in 40 ms", bench.attempts());
+    let failing =
+        |bench: &Bench| bench.log.iter().any(|told| matches!(told, Transition::UpdateFailed { failing: true, .. }));
+    bench.run_for(Duration::from_secs(10));
+    assert!(!failing(&bench), "ten seconds without a route are no reason to call someone");
+    bench.run_for(Duration::from_secs(600));
+    assert!(failing(&bench), "ten minutes are");
     bench.run_for(Duration::from_secs(3600));
     assert!(bench.attempts() <= 40, "{} attempts in an hour", bench.attempts());
     let before = bench.attempts();

@@ -79,7 +79,9 @@ fn log(now: Instant, at_ns: u64, transition: &Transition) {
             let (record, rtype, failures) = (&key.name, key.rtype, failure.failures);
             let class = format!("{:?}", failure.why).to_lowercase();
             let again_in_ms = u64::try_from(failure.again_at.saturating_since(now).as_millis()).unwrap_or(u64::MAX);
-            if *failing || matches!(failure.why, Why::Unauthorized | Why::Refused) {
+            if failure.brief && failures > 1 {
+                debug!(%record, r#type = %rtype, class, error = what, failures, again_in_ms, at_ns, "Failed to update DNS record");
+            } else if *failing || matches!(failure.why, Why::Unauthorized | Why::Refused) {
                 error!(%record, r#type = %rtype, class, error = what, failures, again_in_ms, at_ns, "Failed to update DNS record");
             } else {
                 warn!(%record, r#type = %rtype, class, error = what, failures, again_in_ms, at_ns, "Failed to update DNS record");
