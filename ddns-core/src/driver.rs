@@ -16,6 +16,8 @@ use crate::ports::{Clock, DnsProvider, IpSource, PathProbe, SaveError, SourceErr
 use crate::state::SavedState;
 use crate::time::Instant;
 
+/// How long a start waits for the state.
+pub const LOAD: Duration = Duration::from_secs(10);
 /// How long a shutdown waits for updates under way.
 pub const DRAIN_UPDATES: Duration = Duration::from_secs(10);
 /// How long it waits for the state to be saved, after that.
@@ -80,11 +82,16 @@ pub struct DdnsEngine {
 }
 
 impl DdnsEngine {
-    /// Loads the state and makes an engine. `seed` seeds the jitter.
+    /// Loads the state and makes an engine. Without the state it goes on, and saves none. `seed` seeds the jitter.
     pub async fn new(config: &Config, ports: Ports, views: Vec<Box<dyn View>>, seed: u64) -> (Self, Handle) {
-        let (saved, not_durable) = match ports.store.load().await {
-            Ok(saved) => (saved, None),
-            Err(error) => (None, Some(crate::error_chain(&error))),
+        let too_late = ports.clock.sleep_until(ports.clock.now() + LOAD);
+        let (saved, not_durable) = tokio::select! {
+            biased;
+            loaded = ports.store.load() => match loaded {
+                Ok(saved) => (saved, None),
+                Err(error) => (None, Some(crate::error_chain(&error))),
+            },
+            () = too_late => (None, Some(format!("the state was not read within {} seconds", LOAD.as_secs()))),
         };
         let start = Start {
             saved,

@@ -15,10 +15,11 @@ use ddns_core::driver::{Connections, DdnsEngine, Handle, Ports, View};
 use ddns_core::engine::{Status, Transition};
 use ddns_core::memory_store::MemoryStore;
 use ddns_core::ports::{
-    Answer, Clock, DnsProvider, IpSource, Observed, PathProbe, PathReport, ProviderError, SourceError, StateStore,
-    UpdateKind, UpdateRequest, UpdateResult, Verifier, Vote,
+    Answer, Clock, DnsProvider, IpSource, LoadError, Observed, PathProbe, PathReport, ProviderError, SaveError,
+    SourceError, StateStore, UpdateKind, UpdateRequest, UpdateResult, Verifier, Vote,
 };
 use ddns_core::record::RecordKey;
+use ddns_core::state::SavedState;
 use ddns_core::time::{Instant, Wall};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
@@ -178,24 +179,28 @@ impl SecretFiles for NoFiles {
 
 /// An engine on a world that holds 11.0.0.1.
 async fn engine(world: &Arc<World>) -> (DdnsEngine, Handle, Arc<MemoryStore>) {
+    let store = Arc::new(MemoryStore::default());
+    let (engine, handle) = engine_with(world, Arc::<MemoryStore>::clone(&store)).await;
+    (engine, handle, store)
+}
+
+async fn engine_with(world: &Arc<World>, store: Arc<dyn StateStore>) -> (DdnsEngine, Handle) {
     let environment = [("DDNS_RECORDS", "vpn.example.com:A"), ("DDNS_MIN_UPDATE_INTERVAL_SECS", "0")];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut settings = Settings::new(environment, VARIABLES, &NoFiles);
     let config = Config::read(&mut settings);
     world.hold("11.0.0.1");
     let port = Port(Arc::clone(world), time::Instant::now());
-    let store = Arc::new(MemoryStore::default());
     let ports = Ports {
         source: Arc::new(port.clone()),
         provider: Arc::new(port.clone()),
         verifier: Arc::new(port.clone()),
-        store: Arc::<MemoryStore>::clone(&store),
+        store,
         probe: Arc::new(port.clone()),
         clock: Arc::new(port.clone()),
         connections: Arc::new(port.clone()),
     };
-    let (engine, handle) = DdnsEngine::new(&config, ports, vec![Box::new(port)], 7).await;
-    (engine, handle, store)
+    DdnsEngine::new(&config, ports, vec![Box::new(port)], 7).await
 }
 
 /// Runs the engine beside a story; the story's end is the shutdown.
@@ -326,4 +331,32 @@ async fn a_request_is_answered_in_the_middle_of_a_storm() {
     })
     .await;
     assert!(world.updates_begun.load(SeqCst) < 20, "{} updates", world.updates_begun.load(SeqCst));
+}
+
+/// A disk that never answers.
+struct Hangs;
+
+#[async_trait]
+impl StateStore for Hangs {
+    async fn load(&self) -> Result<Option<SavedState>, LoadError> {
+        std::future::pending().await
+    }
+
+    async fn save(&self, _state: &SavedState) -> Result<(), SaveError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_never_answers_does_not_keep_dns_from_being_right() {
+    let world = Arc::<World>::default();
+    let (engine, handle) = engine_with(&world, Arc::new(Hangs)).await;
+    let (end, ended) = oneshot::channel::<()>();
+    let story = async {
+        let status = until(&handle, Status::ready).await;
+        assert!(status.store_error.is_some_and(|error| error.contains("not read within")));
+        drop(end);
+    };
+    tokio::join!(story, engine.run(ended.map(drop)));
+    assert!(world.holds_record("11.0.0.1"));
 }

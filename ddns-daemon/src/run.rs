@@ -12,6 +12,9 @@ use crate::notify::{self, StatusView};
 use crate::wiring::Wired;
 use crate::{RUNTIME, telemetry};
 
+/// At most so many things wait for the disk or the system's resolver at a time; a resolver that hangs must not hold up
+/// the disk.
+const BLOCKING_THREADS: usize = 16;
 /// Threads that wait for the disk or the system's resolver go away when idle for this time.
 const IDLE_THREAD: Duration = Duration::from_secs(1);
 
@@ -34,7 +37,7 @@ pub(crate) fn run(wired: Wired) -> ExitCode {
 fn in_runtime(wired: Wired) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(4)
+        .max_blocking_threads(BLOCKING_THREADS)
         .thread_keep_alive(IDLE_THREAD)
         .build()
         .context("the runtime can't start")?;
