@@ -1,5 +1,7 @@
 //! What holds for any input.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "properties/backoff.rs"]
 mod backoff;
 #[path = "properties/configuration.rs"]
