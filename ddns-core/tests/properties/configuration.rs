@@ -38,6 +38,13 @@ fn value() -> impl Strategy<Value = String> {
     ]
 }
 
+fn url() -> impl Strategy<Value = String> {
+    (any::<bool>(), any::<std::net::SocketAddr>(), "[a-z/]{0,8}").prop_map(|(secure, address, path)| {
+        let address = std::net::SocketAddr::new(address.ip(), address.port());
+        format!("{}://{address}/{path}", if secure { "https" } else { "http" })
+    })
+}
+
 proptest! {
     #![proptest_config(crate::cases())]
 
@@ -63,7 +70,7 @@ proptest! {
     }
 
     #[test]
-    fn an_endpoint_comes_back_as_it_was(text in value()) {
+    fn an_endpoint_comes_back_as_it_was(text in prop_oneof![value(), url()]) {
         if let Ok(endpoint) = Endpoint::parse(&text) {
             prop_assert_eq!(Endpoint::parse(&endpoint.to_string()), Ok(endpoint));
         }

@@ -12,7 +12,16 @@ fn text() -> impl Strategy<Value = String> {
     let labels = prop_oneof![8 => 1..6_usize, 2 => 6..50_usize];
     let dotted = labels.prop_flat_map(move |count| prop::collection::vec(label.clone(), count));
     let dotted = (dotted, prop_oneof![Just(""), Just(".")]).prop_map(|(labels, end)| labels.join(".") + end);
-    prop_oneof![8 => dotted, 1 => any::<String>(), 1 => any::<std::net::IpAddr>().prop_map(|address| address.to_string())]
+    let at_the_limit = (56..=63_usize).prop_map(|last| {
+        let label = "a".repeat(63);
+        format!("{label}.{label}.{label}.{}", "b".repeat(last))
+    });
+    prop_oneof![
+        8 => dotted,
+        1 => at_the_limit,
+        1 => any::<String>(),
+        1 => any::<std::net::IpAddr>().prop_map(|address| address.to_string()),
+    ]
 }
 
 proptest! {
