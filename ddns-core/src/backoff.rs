@@ -40,9 +40,12 @@ impl Jitter {
         z ^ (z >> 31)
     }
 
-    /// `wait` times a factor in 0.75..1.25.
+    /// `wait` times a factor in 0.75..1.25, at most [`Duration::MAX`].
     pub fn spread(&mut self, wait: Duration) -> Duration {
-        wait * 3 / 4 + wait / 2 * u32::try_from(self.next() >> 40).unwrap_or(0) / (1 << 24)
+        // Nanoseconds of a Duration have 94 bits, the random part 24: no product overflows.
+        let nanos = wait.as_nanos();
+        let spread = nanos * 3 / 4 + ((nanos / 2 * u128::from(self.next() >> 40)) >> 24);
+        Duration::from_nanos_u128(spread.min(Duration::MAX.as_nanos()))
     }
 }
 
@@ -58,6 +61,14 @@ mod tests {
             let plain = Duration::from_millis(5 << failures.min(40)).min(Duration::from_secs(300));
             let wait = backoff.wait(failures, &mut jitter);
             assert!(wait >= plain * 3 / 4 && wait <= plain * 5 / 4, "{failures}: {wait:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_wait_is_spread_without_overflow() {
+        let mut jitter = Jitter::new(7);
+        for _ in 0..100 {
+            assert!(jitter.spread(Duration::MAX) >= Duration::MAX / 4 * 3);
         }
     }
 

@@ -22,6 +22,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "ddns-daemon",
         &["ddns-core", "ddns-doh", "ddns-http", "ddns-linux", "ddns-provider-cloudflare", "ddns-store-file"],
     ),
+    ("ddns-fuzz", &["ddns-core", "ddns-doh", "ddns-ebpf", "ddns-linux", "ddns-provider-cloudflare", "ddns-store-file"]),
     ("ddns-testbed", &[]),
     ("xtask", &[]),
 ];

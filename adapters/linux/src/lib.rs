@@ -5,6 +5,8 @@
 
 mod clock;
 mod factory;
+#[doc(hidden)]
+pub mod fuzzing;
 mod hook;
 mod kernel_source;
 mod netlink_socket;

@@ -47,7 +47,7 @@ pub(crate) struct SnapshotReader {
 }
 
 /// How a dump ended.
-enum Dump {
+pub(crate) enum Dump {
     Whole,
     /// Interrupted by a change, or not wholly read: to be repeated.
     Torn,
@@ -150,13 +150,13 @@ impl SnapshotReader {
 
 /// Whether more of the dump follows.
 #[derive(PartialEq, Eq, Debug)]
-enum End {
+pub(crate) enum End {
     Open,
     Done,
 }
 
 /// Takes one datagram of the dump with this sequence number.
-fn part(
+pub(crate) fn part(
     datagram: &[u8],
     sequence: u32,
     dump: &mut Dump,

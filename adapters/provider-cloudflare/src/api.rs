@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::messages::{Envelope, Message, NewRecord, Record, RecordChange, Zone};
+use crate::messages::{Envelope, Message, NewRecord, Record, RecordChange, Zone, is_id};
 
 const JSON: &str = "application/json";
 /// Records of one name and type on a page; a second page is the exception.
@@ -35,8 +35,7 @@ impl At {
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (zone, record) = text.split_once('/')?;
-        let id = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric());
-        (id(zone) && id(record)).then(|| Self { zone: zone.to_owned(), record: record.to_owned() })
+        (is_id(zone) && is_id(record)).then(|| Self { zone: zone.to_owned(), record: record.to_owned() })
     }
 }
 

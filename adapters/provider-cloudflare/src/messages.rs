@@ -1,7 +1,8 @@
 use std::net::IpAddr;
 
 use ddns_core::record::{RecordKey, RecordType};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Cloudflare's envelope. Unknown fields are passed over: reading is tolerant, writing strict.
 #[derive(Deserialize)]
@@ -29,12 +30,14 @@ pub(crate) struct Pages {
 
 #[derive(Deserialize)]
 pub(crate) struct Zone {
+    #[serde(deserialize_with = "id")]
     pub(crate) id: String,
     pub(crate) name: String,
 }
 
 #[derive(Clone, Deserialize)]
 pub(crate) struct Record {
+    #[serde(deserialize_with = "id")]
     pub(crate) id: String,
     pub(crate) name: String,
     #[serde(rename = "type")]
@@ -42,6 +45,16 @@ pub(crate) struct Record {
     pub(crate) content: IpAddr,
     #[serde(default)]
     pub(crate) proxied: bool,
+}
+
+/// Whether this is an id. It becomes a part of paths, which nothing else may steer.
+pub(crate) fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if is_id(&text) { Ok(text) } else { Err(D::Error::custom("an id that is none")) }
 }
 
 #[derive(Serialize)]

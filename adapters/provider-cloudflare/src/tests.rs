@@ -221,3 +221,13 @@ fn what_the_server_says_is_cut_short() {
     let said = update(vec![json_answer(400, &long)], true).0.unwrap_err().to_string();
     assert!(said.len() < 400, "{} octets", said.len());
 }
+
+#[test]
+fn an_id_that_could_steer_a_path_is_no_id() {
+    for id in ["", "a b", "../user?", "a/b", "a\r\nb"] {
+        let zone = success(&json!([{"id": id, "name": "vpn.example.com"}]));
+        let (result, Asked(asked)) = run(vec![zone], async |provider| provider.read(&key()).await);
+        assert!(matches!(result, Err(ProviderError::Unavailable { .. })), "{id}: {result:?}");
+        assert_eq!(asked.len(), 1, "{id}");
+    }
+}

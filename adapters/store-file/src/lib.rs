@@ -57,7 +57,7 @@ impl StateStore for FileStore {
         let content = state.encode();
         let saved = tokio::task::spawn_blocking(move || {
             let mut generation = generation.lock().unwrap_or_else(PoisonError::into_inner);
-            let next = *generation + 1;
+            let next = generation.wrapping_add(1);
             save(&directory, next, content)
                 .map_err(|error| SaveError { what: in_words("write", &directory, &error), cause: error.into() })?;
             *generation = next;
@@ -105,8 +105,13 @@ fn load(directory: &Path) -> Result<(u64, Option<SavedState>), LoadError> {
     for (path, error) in damaged {
         set_aside(&path, &error);
     }
-    let newest = good.into_iter().max_by_key(|(generation, _)| *generation);
+    let newest = good.into_iter().reduce(|one, other| if is_newer(other.0, one.0) { other } else { one });
     Ok(newest.map_or((0, None), |(generation, state)| (generation, Some(state))))
+}
+
+/// Whether a generation comes after another one, also past the greatest number (RFC 1982 §3.2).
+const fn is_newer(one: u64, other: u64) -> bool {
+    one != other && one.wrapping_sub(other) < 1 << 63
 }
 
 /// Keeps a damaged slot as evidence.

@@ -101,3 +101,13 @@ async fn a_place_that_cannot_be_written_is_named_with_user_and_remedy() {
     assert!(said.contains(&format!("user {uid} cannot use {}", file.join("below").display())), "{said}");
     assert!(said.contains("DDNS_STATE_STORE_PATH"), "{said}");
 }
+
+#[tokio::test]
+async fn after_the_greatest_generation_comes_the_least_and_it_is_the_newer_one() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(slot_path(directory.path(), u64::MAX), Slot::encode(u64::MAX, &state("11.0.0.1").encode())).unwrap();
+    let store = FileStore::new(directory.path().to_owned());
+    assert_eq!(store.load().await.unwrap(), Some(state("11.0.0.1")));
+    store.save(&state("11.0.0.2")).await.unwrap();
+    assert_eq!(reload(&directory).await.unwrap(), Some(state("11.0.0.2")));
+}

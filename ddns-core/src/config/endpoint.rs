@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::Ipv6Addr;
 
 /// An HTTP service: origin and base path.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -30,6 +31,7 @@ impl Endpoint {
         if host.is_empty() {
             return Err("the URL has no host".to_owned());
         }
+        let bare = without_brackets(host).ok_or("the host is not a name or an address (IPv6 in brackets)")?;
         if authority.len() > host.len() && uri.port_u16().is_none_or(|port| port == 0) {
             return Err("the port is not a number from 1 to 65535".to_owned());
         }
@@ -38,7 +40,7 @@ impl Endpoint {
         }
         Ok(Self {
             secure,
-            host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+            host: bare.to_owned(),
             port: uri.port_u16().unwrap_or(if secure { 443 } else { 80 }),
             path: uri.path().trim_end_matches('/').to_owned(),
         })
@@ -60,6 +62,16 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// The host as it is looked up. Brackets stand around an IPv6 address, with or without a zone, and nothing else.
+fn without_brackets(host: &str) -> Option<&str> {
+    let Some(rest) = host.strip_prefix('[') else {
+        return (!host.is_empty() && !host.contains([':', '[', ']'])).then_some(host);
+    };
+    let inside = rest.strip_suffix(']')?;
+    let (address, zone) = inside.split_once('%').unwrap_or((inside, ""));
+    (address.parse::<Ipv6Addr>().is_ok() && !zone.contains([':', '[', ']'])).then_some(inside)
+}
+
 /// A `host:port`, an IPv6 address in brackets.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct HostPort {
@@ -74,10 +86,8 @@ impl HostPort {
     pub fn parse(text: &str) -> Result<Self, String> {
         let (host, port) = text.rsplit_once(':').ok_or("not host:port")?;
         let port = port.parse().ok().filter(|port| *port != 0).ok_or("the port is not a number from 1 to 65535")?;
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if bare.is_empty() || (bare == host && host.contains(':')) || bare.contains(char::is_whitespace) {
-            return Err("not host:port (an IPv6 address stands in brackets)".to_owned());
-        }
+        let bare = without_brackets(host).filter(|bare| !bare.contains(char::is_whitespace));
+        let bare = bare.ok_or("not host:port (an IPv6 address stands in brackets)")?;
         Ok(Self { host: bare.to_owned(), port })
     }
 }
@@ -88,6 +98,22 @@ impl fmt::Display for HostPort {
             write!(f, "[{}]:{}", self.host, self.port)
         } else {
             write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_hold_an_ipv6_address_and_nothing_else() {
+        assert_eq!(HostPort::parse("[2001:db8::1]:53").map(|read| read.host).as_deref(), Ok("2001:db8::1"));
+        assert_eq!(HostPort::parse("[fe80::1%eth0]:53").map(|read| read.host).as_deref(), Ok("fe80::1%eth0"));
+        assert_eq!(Endpoint::parse("https://[2001:db8::1]/x").map(|read| read.host).as_deref(), Ok("2001:db8::1"));
+        for host in ["[]", "[[a]]", "[a]", "[a", "a]", "[::1", "::1]", "[a:b]", "::1", "[fe80::1%]]"] {
+            assert!(HostPort::parse(&format!("{host}:53")).is_err(), "{host}");
+            assert!(Endpoint::parse(&format!("http://{host}")).is_err(), "{host}");
         }
     }
 }

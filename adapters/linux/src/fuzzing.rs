@@ -1,0 +1,20 @@
+//! The way in for fuzz targets; no part of the interface.
+
+use std::net::IpAddr;
+
+use crate::rtnetlink::{Address, Link, RTM_NEWADDR, RTM_NEWLINK};
+use crate::snapshot::{Dump, part};
+
+/// The addresses and the names of links in a datagram, read as part of the dump with this sequence number.
+pub fn read_dump(datagram: &[u8], sequence: u32) -> (Vec<IpAddr>, Vec<String>) {
+    let (mut addresses, mut names, mut dump) = (Vec::new(), Vec::new(), Dump::Whole);
+    let _ = part(datagram, sequence, &mut dump, &mut |message| {
+        match message.kind {
+            RTM_NEWADDR => addresses.extend(Address::parse(message.payload).ok().flatten().map(|read| read.local)),
+            RTM_NEWLINK => names.extend(Link::parse(message.payload).map(|link| link.name)),
+            _ => {}
+        }
+        Dump::Whole
+    });
+    (addresses, names)
+}

@@ -1,0 +1,4 @@
+//! An environment.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ddns_fuzz::environment(data));

@@ -1,0 +1,13 @@
+//! What must hold for any octets from outside: one function for each way in.
+//!
+//! A fuzz target calls its function with what libFuzzer makes; `tests/replay.rs` calls it with the corpus.
+
+mod environment;
+mod exchange;
+mod kernel;
+mod state;
+
+pub use environment::environment;
+pub use exchange::{cloudflare, dns};
+pub use kernel::{netlink, ring_record};
+pub use state::{saved_state, state_slots};
