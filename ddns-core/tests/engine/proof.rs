@@ -1,0 +1,122 @@
+//! What counts as proven.
+
+use std::time::Duration;
+
+use crate::bench::{Bench, NAME, kinds};
+use crate::{NEW, OLD, THIRD, settled};
+
+/// A restart with an unchanged address that DNS shows makes no API call at all.
+#[test]
+fn a_restart_with_an_unchanged_address_makes_no_write() {
+    let mut bench = settled();
+    let saved = bench.saved.clone();
+    bench.restart(saved);
+    bench.forget();
+    bench.addresses(&[OLD]);
+    bench.run_for(Duration::from_secs(3600));
+    assert_eq!((bench.writes().len(), bench.reads()), (0, 0));
+    assert!(bench.status().ready());
+    assert_eq!(bench.saves, 0, "an unchanged state is not saved again");
+}
+
+/// Trap 10: a resolver's cache that still holds the new address from before is not believed against what we wrote last.
+#[test]
+fn a_cached_answer_is_not_believed_against_our_own_last_write() {
+    let mut bench = settled();
+    bench.addresses(&[NEW]);
+    bench.run_for(Duration::from_secs(120));
+    let saved = bench.saved.clone();
+    bench.restart(saved);
+    bench.forget();
+    bench.dns_shows(NAME, "A", &[OLD]);
+    bench.addresses(&[OLD]);
+    bench.run_for(Duration::from_secs(120));
+    assert_eq!(bench.writes(), [OLD], "the API held {NEW}");
+}
+
+/// Without any saved state, DNS that is right already saves the write; the API is read once for where the record is.
+#[test]
+fn a_record_that_dns_shows_already_is_not_written() {
+    let mut bench = Bench::new(&[("DDNS_RECORDS", "vpn.example.com:A")]);
+    bench.api_holds(NAME, "A", OLD);
+    bench.addresses(&[OLD]);
+    bench.run_for(Duration::from_secs(60));
+    assert_eq!((bench.writes().len(), bench.reads()), (0, 1));
+    assert!(bench.status().ready());
+}
+
+/// Trap 11, FAULTS 27: acknowledged is not verified; a lagging resolver means pending, and no second write.
+#[test]
+fn a_record_is_not_verified_before_dns_shows_it_and_is_not_written_again() {
+    let mut bench = settled();
+    bench.forget();
+    bench.lag = true;
+    bench.addresses(&[NEW]);
+    bench.run_for(Duration::from_secs(240));
+    assert_eq!(bench.writes(), [NEW]);
+    assert!(!bench.status().converged);
+    assert!(bench.resolved() < 25, "{} questions in four minutes", bench.resolved());
+    bench.lag = false;
+    bench.dns_shows(NAME, "A", &[NEW]);
+    bench.run_for(Duration::from_secs(120));
+    assert!(bench.status().ready());
+    assert_eq!(bench.writes(), [NEW]);
+}
+
+/// A further address in the answer is a difference, never taken for the address itself.
+#[test]
+fn an_answer_with_a_further_address_proves_nothing() {
+    let mut bench = settled();
+    bench.lag = true;
+    bench.dns_shows(NAME, "A", &[NEW, "11.9.9.9"]);
+    bench.addresses(&[NEW]);
+    bench.run_for(Duration::from_secs(600));
+    assert!(!bench.status().converged);
+}
+
+/// An outage puts what was verified in doubt; afterwards it is looked at again, a proxied record through the API.
+#[test]
+fn after_an_outage_what_was_proven_is_looked_at_again() {
+    for proxied in [false, true] {
+        let mut bench = Bench::new(&[("DDNS_RECORDS", "vpn.example.com:A")]);
+        bench.proxied = proxied;
+        bench.lag = proxied;
+        bench.addresses(&[OLD]);
+        bench.run_for(Duration::from_secs(60));
+        assert!(bench.status().ready());
+        bench.wan = false;
+        bench.run_for(Duration::from_secs(300));
+        bench.forget();
+        bench.wan = true;
+        bench.run_for(Duration::from_secs(60));
+        assert_eq!((bench.reads(), bench.resolved()), if proxied { (1, 0) } else { (0, 1) });
+        assert!(bench.status().ready(), "{:?}", bench.status());
+    }
+}
+
+/// After an outage a change is not certain: DNS is asked before the write.
+#[test]
+fn a_change_during_an_outage_is_checked_before_it_is_written() {
+    let mut bench = settled();
+    bench.wan = false;
+    bench.run_for(Duration::from_secs(300));
+    bench.forget();
+    bench.addresses(&[NEW]);
+    assert_eq!(kinds(&bench.log)[..4], ["address", "converged false", "checked", "update"]);
+    bench.run_for(Duration::from_secs(60));
+    assert_eq!(bench.writes(), [NEW]);
+}
+
+/// Trap 16: a proxied record resolves to the provider's addresses; it is proven through the API.
+#[test]
+fn a_proxied_record_is_proven_through_the_api() {
+    let mut bench = Bench::new(&[("DDNS_RECORDS", "vpn.example.com:A")]);
+    bench.api_holds(NAME, "A", THIRD);
+    bench.proxied = true;
+    bench.lag = true;
+    bench.dns_shows(NAME, "A", &["104.16.1.1"]);
+    bench.addresses(&[OLD]);
+    bench.run_for(Duration::from_secs(5));
+    assert_eq!(bench.writes(), [OLD]);
+    assert!(bench.status().ready(), "{:?}", bench.status());
+}
