@@ -135,6 +135,8 @@ pub struct Publish {
     failures: u32,
     /// Those of them that called for patience.
     patient_failures: u32,
+    /// The provider asked for patience until then; that holds for every address.
+    held: Option<(Instant, Why)>,
 }
 
 impl Publish {
@@ -153,6 +155,7 @@ impl Publish {
             proxied,
             failures: 0,
             patient_failures: 0,
+            held: None,
         }
     }
 
@@ -180,7 +183,6 @@ impl Publish {
             (self.failures, self.patient_failures) = (0, 0);
         }
         self.state = match self.state {
-            State::Due { at, why: why @ (Why::Unavailable | Why::Unauthorized), step } => State::Due { step, at, why },
             // Another address may be accepted, but a flapping one must not make a storm of refusals.
             State::Due { at, why: why @ Why::Refused, .. } => {
                 State::Due { step, at: at.min(now + self.pace.min_interval.max(self.pace.retry_delay)), why }
@@ -190,10 +192,12 @@ impl Publish {
     }
 
     fn due(&self, now: Instant, step: Step) -> State {
-        let earliest = self.last_write().filter(|_| step == Step::Write).map(|at| at + self.pace.min_interval);
-        match earliest {
-            Some(at) if at > now => State::Due { step, at, why: Why::Interval },
-            _ => State::Due { step, at: now, why: Why::Now },
+        let interval =
+            self.last_write().filter(|_| step == Step::Write).map(|at| (at + self.pace.min_interval, Why::Interval));
+        let held = self.held.filter(|_| step != Step::Check);
+        match [interval, held].into_iter().flatten().max_by_key(|(at, _)| *at) {
+            Some((at, why)) if at > now => State::Due { step, at, why },
+            Some(_) | None => State::Due { step, at: now, why: Why::Now },
         }
     }
 
@@ -276,13 +280,17 @@ impl Publish {
         let Some(target) = self.end(Step::Read) else { return false };
         self.handle.clone_from(&observed.handle);
         self.proxied = observed.proxied;
-        let right = observed.addresses.contains(&target);
+        let holds = |address: &IpAddr| observed.addresses.contains(address);
+        let right = holds(&target);
         let doubted = self.in_doubt.take();
-        if right {
+        let took_effect = self.written.filter(|written| doubted.is_some() && holds(written));
+        if right || took_effect.is_some() {
             self.written_at = doubted.or(self.written_at);
+        }
+        if right {
             self.confirm(target);
         } else {
-            self.confirmed = self.confirmed.filter(|confirmed| observed.addresses.contains(confirmed));
+            self.confirmed = [self.desired, took_effect, self.confirmed].into_iter().flatten().find(holds);
             self.state = self.write_after_read(now, target, jitter);
         }
         self.after(now, target, true);
@@ -295,7 +303,8 @@ impl Publish {
         if self.failures < 2 || self.desired != Some(target) {
             return self.due(now, Step::Write);
         }
-        State::Due { step: Step::Write, at: now + self.patience(jitter), why: Why::Unavailable }
+        self.held = Some((now + self.patience(jitter), Why::Unavailable));
+        self.due(now, Step::Write)
     }
 
     /// The provider acknowledged a write.
@@ -350,6 +359,9 @@ impl Publish {
         if why == Why::Unreachable && !brief {
             self.patient_failures = self.patient_failures.saturating_add(1);
         }
+        if matches!(why, Why::Unavailable | Why::Unauthorized) {
+            self.held = Some((again_at, why));
+        }
         self.state = State::Due { step, at: again_at, why };
         self.after(now, target, false);
         Some(Failure { why, failures: self.failures, again_at, brief })
@@ -370,6 +382,7 @@ impl Publish {
         if self.desired != Some(target) {
             match self.state {
                 State::Due { why: Why::Refused, .. } | State::Rest => self.plan(now, certain),
+                State::Due { step: Step::Write, .. } if self.desired == self.confirmed => self.plan(now, certain),
                 State::Due { .. } | State::Running { .. } => {}
             }
         }

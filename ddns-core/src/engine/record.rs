@@ -71,6 +71,14 @@ impl Record {
             self.verify.stop();
         }
         self.publish.desire(now, address, self.certain);
+        self.prove(now);
+    }
+
+    /// An address may come back before another one was written; its proof was given up for that.
+    fn prove(&mut self, now: Instant) {
+        if self.verify.verified().is_none() && self.verify.resting() {
+            self.look_again(now);
+        }
     }
 
     pub(super) fn wants_provider(&self, now: Instant) -> bool {
@@ -83,7 +91,8 @@ impl Record {
 
     /// Something has happened that what is proven may not have survived.
     pub(super) fn look_again(&mut self, now: Instant) {
-        if self.publish.state() != State::Rest || self.publish.desired() != self.publish.confirmed() {
+        let desired = self.publish.desired();
+        if self.publish.state() != State::Rest || desired.is_none() || desired != self.publish.confirmed() {
             return;
         }
         if self.publish.proxied() {
@@ -237,6 +246,7 @@ impl Record {
         }
         if !right {
             self.verify.stop();
+            self.prove(now);
         } else if observed.proxied {
             self.prove_by_provider(target, told);
         } else if self.verify.verified() != Some(target) && self.verify.resting() {
@@ -278,7 +288,9 @@ impl Record {
 
     fn failed(&mut self, now: Instant, error: &ProviderError, jitter: &mut Jitter, told: &mut Vec<Transition>) {
         let what = crate::error_chain(error);
-        if let Some(failure) = self.publish.failed(now, error, jitter) {
+        let failure = self.publish.failed(now, error, jitter);
+        self.prove(now);
+        if let Some(failure) = failure {
             self.error = Some(what.clone());
             let failing = self.publish.failing();
             told.push(Transition::UpdateFailed { key: self.key().clone(), what, failure, failing });
@@ -287,7 +299,11 @@ impl Record {
 
     pub(super) fn converged(&self) -> bool {
         let desired = self.publish.desired();
-        !self.lost && desired.is_some() && desired == self.publish.confirmed() && desired == self.verify.verified()
+        !self.lost
+            && self.publish.pending().is_none()
+            && desired.is_some()
+            && desired == self.publish.confirmed()
+            && desired == self.verify.verified()
     }
 
     /// There was never anything to publish.

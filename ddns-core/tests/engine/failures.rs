@@ -177,3 +177,47 @@ fn a_write_in_doubt_is_read_back_after_a_restart() {
     assert_eq!(bench.api(NAME, "A"), [OLD], "DNS showed it all the time, and the API held {NEW}");
     assert_eq!(bench.writes(), [OLD]);
 }
+
+/// A write whose answer was lost counts for the interval, whatever is wanted when that shows.
+#[test]
+fn a_write_that_shows_late_counts_for_the_minimum_interval() {
+    let mut bench = settled();
+    bench.fails = Some(Fails::Unknown { applied: true });
+    bench.reads_fail = true;
+    bench.addresses(&[NEW]);
+    bench.addresses(&[THIRD]);
+    bench.run_for(Duration::from_millis(200));
+    bench.fails = None;
+    bench.forget();
+    bench.run_for(Duration::from_secs(58));
+    assert_eq!((bench.writes().len(), bench.api(NAME, "A")), (0, vec![NEW.to_owned()]));
+    bench.run_for(Duration::from_secs(4));
+    assert_eq!(bench.writes(), [THIRD]);
+}
+
+/// A hold belongs to the service, not to the address.
+#[test]
+fn a_flapping_address_does_not_end_a_hold() {
+    let mut bench = settled();
+    bench.forget();
+    bench.fails = Some(Fails::Unauthorized);
+    for address in [NEW, OLD, THIRD, OLD, NEW] {
+        bench.addresses(&[address]);
+        bench.run_for(Duration::from_secs(5));
+    }
+    assert_eq!((bench.attempts(), bench.reads()), (1, 0));
+}
+
+/// What the service holds is not written again when the hold ends.
+#[test]
+fn an_address_that_comes_back_during_a_hold_is_not_written() {
+    let mut bench = settled();
+    bench.forget();
+    bench.fails = Some(Fails::Unauthorized);
+    bench.addresses(&[NEW]);
+    bench.addresses(&[OLD]);
+    bench.fails = None;
+    bench.run_for(Duration::from_secs(7200));
+    assert_eq!(bench.writes().len(), 0);
+    assert!(bench.status().ready(), "{:?}", bench.status());
+}

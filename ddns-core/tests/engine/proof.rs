@@ -120,3 +120,17 @@ fn a_proxied_record_is_proven_through_the_api() {
     assert_eq!(bench.writes(), [OLD]);
     assert!(bench.status().ready(), "{:?}", bench.status());
 }
+
+/// The proof was given up for another address, which then was never written.
+#[test]
+fn an_address_that_comes_back_before_another_was_written_is_proven_again() {
+    let mut bench = settled();
+    bench.addresses(&[NEW]);
+    bench.run_for(Duration::from_secs(5));
+    bench.addresses(&[THIRD]);
+    bench.run_for(Duration::from_secs(5));
+    bench.addresses(&[NEW]);
+    bench.run_for(Duration::from_secs(5));
+    assert_eq!(bench.writes(), [OLD, NEW]);
+    assert!(bench.status().ready(), "{:?}", bench.status());
+}

@@ -95,3 +95,16 @@ fn an_idle_day_saves_nothing_and_calls_no_provider() {
     bench.run_for(Duration::from_secs(86_400));
     assert_eq!((bench.saves, bench.writes().len(), bench.reads(), bench.resolved()), (0, 0, 0, 0));
 }
+
+/// After an outage a name without an IPv6 address was asked for without end.
+#[test]
+fn a_record_that_was_never_published_is_not_looked_at_after_an_outage() {
+    let mut bench = Bench::new(&[("DDNS_RECORDS", "vpn.example.com")]);
+    bench.addresses(&[OLD]);
+    bench.run_for(Duration::from_secs(60));
+    bench.wan = false;
+    bench.run_for(Duration::from_secs(600));
+    bench.wan = true;
+    bench.run_for(Duration::from_secs(600));
+    assert!(bench.status().ready(), "{:?}", bench.status());
+}
