@@ -29,7 +29,7 @@ impl SavedState {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StateRecord {
-    /// The address that the provider acknowledged last.
+    /// The address that the provider is known to hold: acknowledged or read last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed: Option<IpAddr>,
     /// The address of a write whose outcome is not known.

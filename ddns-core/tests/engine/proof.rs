@@ -134,3 +134,24 @@ fn an_address_that_comes_back_before_another_was_written_is_proven_again() {
     assert_eq!(bench.writes(), [OLD, NEW]);
     assert!(bench.status().ready(), "{:?}", bench.status());
 }
+
+/// Trap 10: nor against what the provider was read to hold, be it somebody else's address.
+#[test]
+fn a_cached_answer_is_not_believed_against_what_the_provider_was_read_to_hold() {
+    let mut bench = settled();
+    bench.addresses(&[NEW]);
+    let saved = bench.saved.clone();
+    bench.api_holds(NAME, "A", THIRD);
+    bench.restart(saved);
+    bench.addresses(&[NEW]);
+    assert_eq!(bench.writes(), [OLD, NEW], "the write waits for the interval's end");
+    let saved = bench.saved.clone();
+    bench.dns_shows(NAME, "A", &[NEW]);
+    bench.restart(saved);
+    bench.forget();
+    bench.addresses(&[NEW]);
+    assert!(!bench.status().converged, "the provider was read to hold {THIRD}");
+    bench.run_for(Duration::from_secs(70));
+    assert_eq!(bench.writes(), [NEW]);
+    assert!(bench.status().ready(), "{:?}", bench.status());
+}
