@@ -290,7 +290,9 @@ impl Publish {
         if right {
             self.confirm(target);
         } else {
-            self.confirmed = [self.desired, took_effect, self.confirmed].into_iter().flatten().find(holds);
+            // What is known to be there is remembered even if it is none of ours: DNS is not believed against it.
+            let sole = observed.addresses.first().copied().filter(|_| observed.addresses.len() == 1);
+            self.confirmed = [self.desired, took_effect, self.confirmed, sole].into_iter().flatten().find(holds);
             self.state = self.write_after_read(now, target, jitter);
         }
         self.after(now, target, true);
@@ -398,7 +400,7 @@ impl Publish {
         self.desired
     }
 
-    /// The address that the provider acknowledged last.
+    /// The address that the provider is known to hold: acknowledged or read last.
     pub const fn confirmed(&self) -> Option<IpAddr> {
         self.confirmed
     }
