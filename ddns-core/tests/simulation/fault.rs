@@ -1,0 +1,113 @@
+/// What can go wrong around the engine. The router and the plug will have theirs here.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Fault {
+    Swap,
+    Flap,
+    NotPublishable,
+    Gone,
+    Several,
+    AnnouncementsLost,
+    AnnouncementsRepeated,
+    SourceEnds,
+    SourceBroken,
+    ProviderUnreachable,
+    ProviderUnavailable,
+    ProviderRetryAfter,
+    ProviderUnauthorized,
+    ProviderRefuses,
+    AnswerLostWithEffect,
+    AnswerLostWithoutEffect,
+    HandleStale,
+    ProviderSlow,
+    Meddler,
+    FurtherAddress,
+    ResolversFail,
+    ResolverLies,
+    ResolversSlow,
+    SaveFails,
+    SaveHangs,
+    SaveSlow,
+    LoadFails,
+    WallStep,
+    Suspend,
+    Crash,
+    Reboot,
+    Stop,
+    WanDown,
+    TargetDown,
+}
+
+impl Fault {
+    pub const ALL: [Self; 34] = [
+        Self::Swap,
+        Self::Flap,
+        Self::NotPublishable,
+        Self::Gone,
+        Self::Several,
+        Self::AnnouncementsLost,
+        Self::AnnouncementsRepeated,
+        Self::SourceEnds,
+        Self::SourceBroken,
+        Self::ProviderUnreachable,
+        Self::ProviderUnavailable,
+        Self::ProviderRetryAfter,
+        Self::ProviderUnauthorized,
+        Self::ProviderRefuses,
+        Self::AnswerLostWithEffect,
+        Self::AnswerLostWithoutEffect,
+        Self::HandleStale,
+        Self::ProviderSlow,
+        Self::Meddler,
+        Self::FurtherAddress,
+        Self::ResolversFail,
+        Self::ResolverLies,
+        Self::ResolversSlow,
+        Self::SaveFails,
+        Self::SaveHangs,
+        Self::SaveSlow,
+        Self::LoadFails,
+        Self::WallStep,
+        Self::Suspend,
+        Self::Crash,
+        Self::Reboot,
+        Self::Stop,
+        Self::WanDown,
+        Self::TargetDown,
+    ];
+}
+
+/// A set of kinds of faults.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Faults(u64);
+
+impl Faults {
+    pub const ALL: Self = Self(u64::MAX);
+
+    pub const fn has(self, fault: Fault) -> bool {
+        self.0 >> fault as u32 & 1 == 1
+    }
+
+    pub const fn without(self, fault: Fault) -> Self {
+        Self(self.0 & !(1 << fault as u32))
+    }
+}
+
+/// The faults under way.
+#[derive(Clone, Debug)]
+pub struct Weather([u32; Fault::ALL.len()]);
+
+impl Weather {
+    pub const CALM: Self = Self([0; Fault::ALL.len()]);
+
+    pub const fn is(&self, fault: Fault) -> bool {
+        self.0[fault as usize] > 0
+    }
+
+    pub const fn begins(&mut self, fault: Fault) {
+        self.0[fault as usize] += 1;
+    }
+
+    pub const fn ends(&mut self, fault: Fault) {
+        self.0[fault as usize] = self.0[fault as usize].saturating_sub(1);
+    }
+}

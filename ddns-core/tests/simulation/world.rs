@@ -1,0 +1,425 @@
+mod trouble;
+
+use std::collections::BTreeMap;
+use std::mem::discriminant;
+use std::time::Duration;
+
+use ddns_core::address::{Family, Hint, IpChangeEvent};
+use ddns_core::engine::{Action, Effects, Engine, Event, Start};
+use ddns_core::ports::{PathReport, SaveError, UpdateRequest};
+use ddns_core::time::{Instant, Wall};
+
+use super::dice::Dice;
+use super::disk::Disk;
+use super::fault::{Fault, Weather};
+use super::history::History;
+use super::host::{self, Change, Host, publishable};
+use super::judge::{Judge, Judged, Violation, violated};
+use super::plan::Plan;
+use super::provider::Provider;
+use super::resolvers::{RESOLVERS, Resolvers};
+
+/// The longest time from the end of all trouble to proven records: a hold, and after it a cache.
+const HEALED_WITHIN: Duration = Duration::from_secs(3 * 3600);
+const QUIET: Duration = Duration::from_secs(3600);
+const DRAINS_WITHIN: Duration = Duration::from_secs(10);
+
+/// What happens at some time.
+enum Item {
+    /// A phase of trouble.
+    Episode(u64),
+    Begins(Fault, u64, Duration),
+    Ends(Fault),
+    Heals,
+    /// All has to be right, and is then to stay quiet.
+    Healthy,
+    StillQuiet {
+        steps: u64,
+        calls: u64,
+    },
+    Changes(Change),
+    /// The kernel tells the source of run so-and-so.
+    Announces(u32),
+    /// A request reaches the service.
+    Arrives {
+        run: u32,
+        record: usize,
+        began: Duration,
+        save: Option<u64>,
+        request: Option<UpdateRequest>,
+    },
+    /// The process is told.
+    Tells(u32, Box<Event>),
+    SaveEnds(u32, bool),
+    Starts,
+    Killed(u32),
+}
+
+/// What a run amounted to.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Totals {
+    pub time: Duration,
+    pub steps: u64,
+    pub writes: u64,
+    pub calls: u64,
+    pub faults: u64,
+    pub starts: u64,
+}
+
+impl Totals {
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            time: self.time + other.time,
+            steps: self.steps + other.steps,
+            writes: self.writes + other.writes,
+            calls: self.calls + other.calls,
+            faults: self.faults + other.faults,
+            starts: self.starts + other.starts,
+        }
+    }
+}
+
+/// Everything around the engine, and the engine.
+pub struct World {
+    plan: Plan,
+    now: Duration,
+    queue: BTreeMap<(Duration, u64), Item>,
+    queued: u64,
+    dice: Dice,
+    host: Host,
+    provider: Provider,
+    resolvers: Resolvers,
+    disk: Disk,
+    weather: Weather,
+    engine: Option<Engine>,
+    run: u32,
+    booted: Duration,
+    wall_ahead: Duration,
+    watching: bool,
+    stopping: bool,
+    rebooting: bool,
+    last_news: Duration,
+    pub episode: u64,
+    next_episode: u64,
+    judge: Judge,
+    pub history: History,
+    pub totals: Totals,
+}
+
+impl World {
+    pub fn new(plan: Plan, in_words: bool) -> Self {
+        let records = plan.config.records.len();
+        let mut world = Self {
+            now: Duration::ZERO,
+            queue: BTreeMap::new(),
+            queued: 0,
+            dice: Dice::new(plan.seed, 2),
+            host: Host::default(),
+            provider: Provider::new(records, plan.proxied),
+            resolvers: Resolvers::new(records, plan.ttl),
+            disk: Disk::default(),
+            weather: Weather::CALM,
+            engine: None,
+            run: 0,
+            booted: Duration::ZERO,
+            wall_ahead: Duration::from_secs(1_700_000_000),
+            watching: false,
+            stopping: false,
+            rebooting: false,
+            last_news: Duration::ZERO,
+            episode: 0,
+            next_episode: plan.first_episode,
+            judge: Judge::new(plan.clone()),
+            history: History::new(in_words),
+            totals: Totals::default(),
+            plan,
+        };
+        world.at(Duration::ZERO, Item::Starts);
+        world.at(Duration::from_secs(1), Item::Heals);
+        world
+    }
+
+    /// Runs to the end of the plan or to the first violation.
+    pub fn run(&mut self) -> Judged {
+        while self.now < self.plan.lasts {
+            let deadline = self.engine.as_ref().and_then(Engine::deadline);
+            let deadline = deadline.map(|at| self.booted + Duration::from_nanos(at.as_nanos()));
+            let next = self.queue.first_key_value().map(|((at, _), _)| *at).unwrap_or(self.plan.lasts);
+            if let Some(deadline) = deadline.filter(|deadline| *deadline <= next) {
+                self.now = self.now.max(deadline);
+                self.tell(Event::Tick)?;
+                let next = self.engine.as_ref().and_then(Engine::deadline);
+                let next = next.map(|at| self.booted + Duration::from_nanos(at.as_nanos()));
+                self.judge.ticks(self.now, next)?;
+            } else if let Some(((at, _), item)) = self.queue.pop_first() {
+                self.now = self.now.max(at);
+                self.happens(item)?;
+            } else {
+                break;
+            }
+        }
+        self.totals.time = self.now;
+        Ok(())
+    }
+
+    fn at(&mut self, at: Duration, item: Item) {
+        self.queued += 1;
+        self.queue.insert((at, self.queued), item);
+    }
+
+    fn after(&mut self, wait: Duration, item: Item) {
+        self.at(self.now + wait, item);
+    }
+
+    fn wall(&self) -> Wall {
+        Wall::from_millis(u64::try_from((self.now + self.wall_ahead).as_millis()).unwrap())
+    }
+
+    fn happens(&mut self, item: Item) -> Judged {
+        match item {
+            Item::Episode(number) => self.troubles(number),
+            Item::Begins(fault, salt, lasts) => return self.begins(fault, salt, lasts),
+            Item::Ends(fault) => self.weather.ends(fault),
+            Item::Heals => self.heals(),
+            Item::Healthy => return self.healthy(),
+            Item::StillQuiet { steps, calls } => return self.still_quiet(steps, calls),
+            Item::Changes(change) => self.changes(change),
+            Item::Announces(run) if run == self.run && self.watching => self.announces(),
+            Item::Arrives { run, record, began, save, request } if run == self.run => {
+                return self.arrives(record, began, save, request);
+            }
+            Item::Tells(run, event) if run == self.run => return self.tell(*event),
+            Item::SaveEnds(run, well) if run == self.run && self.disk.busy() => return self.save_ends(well),
+            Item::Starts if self.engine.is_none() => return self.starts(),
+            Item::Killed(run) if run == self.run => self.dies(),
+            Item::Announces(_)
+            | Item::Arrives { .. }
+            | Item::Tells(..)
+            | Item::SaveEnds(..)
+            | Item::Starts
+            | Item::Killed(_) => {}
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, event: Event) -> Judged {
+        let (now, wall) = (self.now, self.wall());
+        let Some(engine) = &mut self.engine else { return Ok(()) };
+        self.totals.steps += 1;
+        self.history.mark((now, discriminant(&event)));
+        self.history.say(now, format_args!("told {event:?}"));
+        self.judge.tells(now, &event);
+        let stamp = Instant::since_boot(now - self.booted);
+        let effects = engine.step(stamp, wall, event);
+        let status = engine.status();
+        if self.totals.steps.is_multiple_of(4096) {
+            let size = format!("{engine:?}").len();
+            if size > 6_000 + 2_000 * self.plan.config.records.len() {
+                return violated("bounded memory", format!("{size} characters"));
+            }
+        }
+        let Effects { persist, actions, transitions } = &effects;
+        for told in transitions {
+            self.history.mark(discriminant(told));
+            self.history.say(now, format_args!("  says {told:?}"));
+        }
+        let save = persist.clone().map(|state| self.disk.begin(state));
+        for action in actions {
+            self.history.mark(discriminant(action));
+            self.history.say(now, format_args!("  does {action:?}"));
+        }
+        self.judge.after(now, wall, &effects, &status, save, &self.provider)?;
+        if save.is_some() {
+            self.history.say(now, format_args!("  saves {:?}", effects.persist));
+            self.saves();
+        }
+        effects.actions.into_iter().for_each(|action| self.carries_out(action, save));
+        Ok(())
+    }
+
+    fn carries_out(&mut self, action: Action, save: Option<u64>) {
+        let run = self.run;
+        match action {
+            Action::Watch => {
+                if self.weather.is(Fault::SourceBroken) {
+                    let what = "no netlink".to_owned();
+                    return self.answers(Duration::from_millis(1), Event::SourceFailed { what });
+                }
+                self.watching = true;
+                self.after(Duration::from_micros(100), Item::Announces(run));
+            }
+            Action::Resolve { record, key: _, ask, quorum } => {
+                let latency = self.latency(Fault::ResolversSlow);
+                let service = ["104.16.0.1".parse().unwrap()].into();
+                let set = &self.provider.sets[record.0];
+                let truth = if self.plan.proxied && !set.is_empty() { &service } else { set };
+                let (weather, dice) = (&self.weather, &mut self.dice);
+                let votes = self.resolvers.votes(self.now, record.0, truth, quorum, weather, dice);
+                self.answers(latency, Event::Resolved { record, ask, votes });
+            }
+            Action::Read { record, .. } => self.calls(record.0, save, None),
+            Action::Update { record, request } => self.calls(record.0, save, Some(request)),
+            Action::Probe => {
+                let latency = self.latency(Fault::WanDown);
+                let report = self.report();
+                self.answers(latency, Event::Probed(report));
+            }
+            Action::AddressesHeld(_) | Action::CloseIdle => {}
+        }
+    }
+
+    fn answers(&mut self, latency: Duration, event: Event) {
+        self.after(latency, Item::Tells(self.run, Box::new(event)));
+    }
+
+    fn latency(&mut self, slow: Fault) -> Duration {
+        let most = if self.weather.is(slow) { Duration::from_secs(30) } else { Duration::from_millis(100) };
+        self.dice.magnitude(Duration::from_millis(1), most)
+    }
+
+    fn report(&mut self) -> PathReport {
+        let wan = self.weather.is(Fault::WanDown);
+        let one = self.weather.is(Fault::TargetDown);
+        let families = [Some(Family::V4), Some(Family::V4), Some(Family::V4), Some(Family::V6), None];
+        let held = |family: &Option<Family>| family.is_none_or(|family| self.plan.families.contains(&family));
+        let target = |(index, family): (usize, Option<Family>)| {
+            let error = (wan || (one && index == 0)).then(|| "no answer".to_owned());
+            (format!("t{index}"), family, error)
+        };
+        PathReport { targets: families.into_iter().filter(held).enumerate().map(target).collect() }
+    }
+
+    fn calls(&mut self, record: usize, save: Option<u64>, request: Option<UpdateRequest>) {
+        self.totals.calls += 1;
+        let latency = self.latency(Fault::ProviderSlow);
+        let (run, began) = (self.run, self.now);
+        self.after(latency, Item::Arrives { run, record, began, save, request });
+    }
+
+    fn arrives(&mut self, record: usize, began: Duration, save: Option<u64>, request: Option<UpdateRequest>) -> Judged {
+        self.judge.arrived(self.now, record);
+        let latency = self.latency(Fault::ProviderSlow);
+        let id = ddns_core::engine::RecordId(record);
+        let Some(request) = request else {
+            let result = self.provider.read(record, &self.weather, &mut self.dice);
+            self.answers(latency, Event::Read { record: id, result });
+            return Ok(());
+        };
+        let before = self.provider.sets[record].clone();
+        let written = self.provider.update(record, &request, &self.weather, &mut self.dice);
+        let after = &self.provider.sets[record];
+        if after.len() < before.len() {
+            return violated("b: nothing is deleted", format!("{before:?} became {after:?}"));
+        }
+        if written.needless {
+            self.judge.needless(record)?;
+        }
+        if written.effect {
+            self.totals.writes += 1;
+            self.history.mark((record, after));
+            self.history.say(self.now, format_args!("service: record {record} holds {after:?}"));
+            self.resolvers.others_asked(self.now, record, &before, &mut self.dice);
+            self.judge.wrote(record, began, save)?;
+        }
+        self.answers(latency, Event::Updated { record: id, result: written.result });
+        Ok(())
+    }
+
+    fn saves(&mut self) {
+        let fails = self.weather.is(Fault::SaveFails);
+        if self.weather.is(Fault::SaveHangs) {
+            return;
+        }
+        let latency = self.latency(Fault::SaveSlow);
+        self.after(latency, Item::SaveEnds(self.run, !fails));
+    }
+
+    fn save_ends(&mut self, well: bool) -> Judged {
+        if well {
+            self.disk.acknowledge();
+            return self.tell(Event::Saved(Ok(())));
+        }
+        self.disk.fail();
+        let error = SaveError { what: "/state".into(), cause: "no space left on device".into() };
+        self.tell(Event::Saved(Err(error)))
+    }
+
+    fn changes(&mut self, change: Change) {
+        self.history.say(self.now, format_args!("host: {} is {:?}", change.family, addresses(&change)));
+        self.host.set(change);
+        let lost = self.weather.is(Fault::AnnouncementsLost) && self.dice.percent(70);
+        let most = if lost { Duration::from_secs(60) } else { Duration::from_millis(3) };
+        let delay = self.dice.up_to(most);
+        self.after(delay, Item::Announces(self.run));
+        if self.weather.is(Fault::AnnouncementsRepeated) {
+            self.after(delay * 2, Item::Announces(self.run));
+        }
+    }
+
+    /// The source looks. What it tells is as old as the way from it to the engine, and comes in the order of looking.
+    fn announces(&mut self) {
+        let way = if self.dice.percent(90) { Duration::from_micros(50) } else { Duration::from_millis(20) };
+        self.last_news = self.last_news.max(self.now + way);
+        let received_at = Instant::since_boot(self.now - self.booted);
+        let hint = Hint { rung: "model", kernel_at: None, received_at, announcements: 1, after_loss: false };
+        let event = IpChangeEvent::new(self.host.snapshot(), hint);
+        self.at(self.last_news, Item::Tells(self.run, Box::new(Event::Addresses(event))));
+    }
+
+    fn starts(&mut self) -> Judged {
+        if std::mem::take(&mut self.rebooting) {
+            self.booted = self.now.saturating_sub(Duration::from_secs(10));
+        }
+        let broken = self.weather.is(Fault::LoadFails);
+        let saved = if broken { None } else { self.disk.load() };
+        self.judge.restarts(self.now, (!broken).then(|| self.disk.durable()));
+        self.totals.starts += 1;
+        let start = Start {
+            saved,
+            not_durable: broken.then(|| "all copies are damaged".to_owned()),
+            resolvers: RESOLVERS,
+            seed: self.dice.next(),
+            now: Instant::since_boot(self.now - self.booted),
+            wall: self.wall(),
+        };
+        self.history.say(self.now, format_args!("process: starts with {:?}", start.saved));
+        self.engine = Some(Engine::new(&self.plan.config, |_| true, start));
+        self.tell(Event::Started)
+    }
+
+    /// The process ends at once; requests under way may have come to the service or not.
+    fn dies(&mut self) {
+        self.history.say(self.now, format_args!("process: ends"));
+        let run = self.run;
+        let under_way: Vec<_> = self
+            .queue
+            .iter()
+            .filter(|(_, item)| matches!(item, Item::Arrives { run: of, request: Some(_), .. } if *of == run))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in under_way {
+            if let Some(item) = self.queue.remove(&key)
+                && self.dice.percent(50)
+            {
+                // Judged like any other write; its violation would have shown at its begin.
+                let _ = self.happens(item);
+            }
+        }
+        self.disk.crash(&mut self.dice);
+        self.engine = None;
+        self.watching = false;
+        self.stopping = false;
+        self.run += 1;
+    }
+}
+
+fn addresses(change: &Change) -> Vec<String> {
+    change.held.iter().map(|held| format!("{} {:?} up: {}", held.address, held.flags, held.link_up)).collect()
+}
+
+/// A whole run: what it amounted to and the hash of its history, or what was violated.
+pub fn run(plan: Plan) -> Result<(Totals, u64), Violation> {
+    let mut world = World::new(plan, false);
+    world.run()?;
+    Ok((world.totals, world.history.hash()))
+}

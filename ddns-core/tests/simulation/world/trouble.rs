@@ -1,0 +1,174 @@
+//! Faults: when they begin, what they do, and that all heals after them.
+
+use super::*;
+
+impl World {
+    pub(super) fn troubles(&mut self, number: u64) {
+        let mut dice = Dice::new(self.plan.seed, 1000 + number);
+        let length = dice.magnitude(Duration::from_secs(10), self.plan.trouble);
+        self.history.say(self.now, format_args!("--- episode {number}, {length:?} ---"));
+        (self.episode, self.next_episode) = (number, number + 1);
+        self.dice = Dice::new(self.plan.seed, 1_000_000 + number);
+        let theme: Vec<Fault> = (0..=dice.below(5)).map(|_| dice.pick(&Fault::ALL)).collect();
+        let mut at = Duration::ZERO;
+        for _ in 0..=dice.below(self.plan.most_faults) {
+            let fault = match dice.below(3) {
+                0 => dice.pick(&[Fault::Swap, Fault::Swap, Fault::Flap, Fault::Gone]),
+                1 | 2 => dice.pick(&theme),
+                _ => continue,
+            };
+            at = if dice.percent(50) {
+                dice.up_to(length)
+            } else {
+                at + dice.magnitude(Duration::from_millis(1), length)
+            };
+            at = at.min(length);
+            let lasts = dice.magnitude(Duration::from_millis(5), length).min(length - at);
+            let salt = dice.next();
+            if self.plan.faults.has(fault) {
+                self.after(at, Item::Begins(fault, salt, lasts));
+            }
+        }
+        self.after(length + Duration::from_millis(1), Item::Heals);
+    }
+
+    pub(super) fn begins(&mut self, fault: Fault, salt: u64, lasts: Duration) -> Judged {
+        let mut dice = Dice::new(salt, 3);
+        self.totals.faults += 1;
+        self.history.mark(fault as u8);
+        self.history.say(self.now, format_args!("fault: {fault:?} for {lasts:?}"));
+        let record = dice.below(self.plan.config.records.len());
+        match fault {
+            Fault::Swap | Fault::Flap | Fault::NotPublishable | Fault::Gone | Fault::Several => {
+                let family = dice.pick(self.plan.families);
+                for (after, change) in self.host.changes(fault, family, lasts, &mut dice) {
+                    self.after(after, Item::Changes(change));
+                }
+            }
+            Fault::SourceEnds | Fault::SourceBroken => {
+                self.lasting(fault, lasts);
+                if self.watching {
+                    self.watching = false;
+                    let at = self.last_news.max(self.now);
+                    let what = "the stream has ended".to_owned();
+                    self.at(at, Item::Tells(self.run, Box::new(Event::SourceFailed { what })));
+                }
+            }
+            Fault::HandleStale => self.provider.moves(record),
+            Fault::Meddler | Fault::FurtherAddress => {
+                let family = self.plan.config.records[record].key.rtype.family();
+                let address = host::public(family, &mut dice).address;
+                let before = self.provider.sets[record].clone();
+                if fault == Fault::Meddler {
+                    self.provider.sets[record].clear();
+                }
+                self.provider.sets[record].insert(address);
+                self.resolvers.others_asked(self.now, record, &before, &mut dice);
+                self.judge.meddled(self.now, record);
+                self.history.say(self.now, format_args!("someone: record {record} holds {address} (too)"));
+            }
+            Fault::WallStep => {
+                let step = dice.magnitude(Duration::from_secs(1), Duration::from_secs(86_400 * 400));
+                let back = dice.percent(50);
+                self.wall_ahead = if back { self.wall_ahead - step } else { self.wall_ahead + step };
+                if self.wall_ahead < Duration::from_secs(500_000_000) {
+                    self.wall_ahead = Duration::from_secs(1_700_000_000);
+                }
+                self.judge.wall_steps += 1;
+            }
+            // The clock goes on, nobody looks.
+            Fault::Suspend => {
+                self.now += lasts;
+                self.judge.woke = self.now;
+            }
+            Fault::Crash | Fault::Reboot => {
+                let down = dice.magnitude(Duration::from_millis(100), lasts.max(Duration::from_millis(200)));
+                self.dies();
+                self.rebooting |= fault == Fault::Reboot;
+                self.after(down, Item::Starts);
+            }
+            Fault::Stop => {
+                if self.engine.is_some() {
+                    self.stopping = true;
+                    self.after(DRAINS_WITHIN, Item::Killed(self.run));
+                    self.after(DRAINS_WITHIN + lasts, Item::Starts);
+                    return self.tell(Event::Shutdown);
+                }
+            }
+            _ => self.lasting(fault, lasts),
+        }
+        Ok(())
+    }
+
+    pub(super) fn lasting(&mut self, fault: Fault, lasts: Duration) {
+        self.weather.begins(fault);
+        self.after(lasts, Item::Ends(fault));
+    }
+
+    pub(super) fn heals(&mut self) {
+        self.history.say(self.now, format_args!("--- all heals ---"));
+        self.weather = Weather::CALM;
+        // What is under way ends within its own time; everybody's changes do so before the host comes to rest.
+        self.queue.retain(|_, item| !matches!(item, Item::Changes(_) | Item::Begins(..)));
+        for family in self.plan.families {
+            let held = vec![host::public(*family, &mut self.dice)];
+            self.changes(Change { family: *family, held });
+        }
+        for (record, set) in self.provider.sets.iter_mut().enumerate() {
+            while set.len() > 1 {
+                set.pop_last();
+                self.judge.meddled(self.now, record);
+            }
+        }
+        if self.disk.busy() {
+            self.after(Duration::from_secs(1), Item::SaveEnds(self.run, true));
+        }
+        // What nobody has told the engine is found at the next start.
+        if self.judge.untold() || self.engine.is_none() || self.stopping || self.store_given_up() {
+            self.dies();
+        }
+        self.after(Duration::from_secs(1), Item::Starts);
+        self.after(HEALED_WITHIN, Item::Healthy);
+    }
+
+    pub(super) fn store_given_up(&self) -> bool {
+        let error = self.engine.as_ref().and_then(|engine| engine.status().store_error);
+        error.is_some_and(|error| error.contains("damaged"))
+    }
+
+    pub(super) fn healthy(&mut self) -> Judged {
+        let Some(engine) = &self.engine else { return violated("f: heals", "no process") };
+        let status = engine.status();
+        let fine = status.ready() && status.source_error.is_none() && status.store_error.is_none();
+        let fine = fine && (engine.idle() || self.plan.config.probe_interval.is_some());
+        if !fine {
+            return violated("f: heals", format!("{status:#?}, idle: {}", engine.idle()));
+        }
+        let snapshot = self.host.snapshot();
+        for (index, spec) in self.plan.config.records.iter().enumerate() {
+            let there = publishable(&snapshot, spec.key.rtype.family());
+            let Some(address) = there.first() else { continue };
+            let key = spec.key.to_string();
+            let set = &self.provider.sets[index];
+            let saved = self.disk.state().and_then(|state| state.records().find(|(known, _)| *known == key));
+            let saved = saved.and_then(|(_, record)| record.confirmed);
+            if !(set.len() == 1 && set.contains(address) && saved == Some(*address)) {
+                return violated("f: heals", format!("{key}: host {there:?}, service {set:?}, saved {saved:?}"));
+            }
+        }
+        let (steps, calls) = (self.totals.steps, self.totals.calls);
+        self.after(QUIET, Item::StillQuiet { steps, calls });
+        Ok(())
+    }
+
+    pub(super) fn still_quiet(&mut self, steps: u64, calls: u64) -> Judged {
+        let beats = self.plan.config.probe_interval.map_or(0, |beat| QUIET.as_secs() * 4 / (beat.as_secs() * 3) + 1);
+        let taken = self.totals.steps - steps;
+        if taken > 2 * beats || self.totals.calls != calls {
+            return violated("f: idle when all is well", format!("{taken} steps in an hour"));
+        }
+        let pause = self.dice.up_to(self.plan.pause * 2);
+        self.after(pause, Item::Episode(self.next_episode));
+        Ok(())
+    }
+}
