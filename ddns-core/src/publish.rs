@@ -180,7 +180,7 @@ impl Publish {
             (None, true) => Step::Write,
         };
         if matches!(self.state, State::Due { why: Why::Unreachable, .. }) {
-            (self.failures, self.patient_failures) = (0, 0);
+            self.forget_failures();
         }
         self.state = match self.state {
             // Another address may be accepted, but a flapping one must not make a storm of refusals.
@@ -204,7 +204,7 @@ impl Publish {
     /// The network has changed: what could not be reached is tried at once.
     pub const fn nudge(&mut self, now: Instant) {
         if let State::Due { step, why: Why::Unreachable, .. } = self.state {
-            (self.failures, self.patient_failures) = (0, 0);
+            self.forget_failures();
             self.state = State::Due { step, at: now, why: Why::Now };
         }
     }
@@ -323,9 +323,13 @@ impl Publish {
         self.after(now, target, true);
     }
 
+    const fn forget_failures(&mut self) {
+        (self.failures, self.patient_failures) = (0, 0);
+    }
+
     fn confirm(&mut self, address: IpAddr) {
         self.confirmed = Some(address);
-        (self.failures, self.patient_failures) = (0, 0);
+        self.forget_failures();
     }
 
     /// A read or a write failed. `None` if none was under way, and where the failure leads to an immediate next step.

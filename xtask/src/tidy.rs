@@ -31,18 +31,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const CAPABILITIES: &[(&str, &[&str])] = &[
     (
         "ddns-core",
-        &[
-            "async-trait",
-            "futures-util",
-            "http",
-            "secrecy",
-            "serde",
-            "serde_json",
-            "strsim",
-            "thiserror",
-            "tokio",
-            "tracing",
-        ],
+        &["async-trait", "futures-util", "http", "secrecy", "serde", "serde_json", "strsim", "thiserror", "tokio"],
     ),
     ("ddns-doh", &["async-trait", "ddns-core", "futures-util", "hickory-proto"]),
     ("ddns-provider-cloudflare", &["async-trait", "ddns-core", "secrecy", "serde", "serde_json"]),
