@@ -3,6 +3,7 @@
 mod ci;
 mod demo;
 mod ebpf;
+mod kernel_test;
 mod setup;
 mod test;
 mod tidy;
@@ -31,6 +32,14 @@ enum Verb {
     Setup(setup::Arguments),
     /// Build the eBPF programs, which ddnsd then embeds
     Ebpf,
+    /// Run the suite of the kernel hooks on Debian's kernels 5.10, 6.1, 6.12 and 7, in emulation (root)
+    KernelTest {
+        /// Some of them only
+        versions: Vec<String>,
+        /// Only tests whose name contains this
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Check dependency edges, names, documents
     Tidy {
         /// Bring generated parts of documents up to date
@@ -47,6 +56,7 @@ fn main() -> ExitCode {
         Verb::Test => test::run(),
         Verb::Setup(arguments) => setup::run(&arguments),
         Verb::Ebpf => ebpf::run(),
+        Verb::KernelTest { versions, only } => kernel_test::run(&versions, only.as_deref()),
         Verb::Tidy { write } => tidy::run(write),
         Verb::Ci => ci::run(),
     };
