@@ -27,6 +27,8 @@ pub(super) struct Record {
     told_until: Option<Instant>,
     error: Option<String>,
     last_write: Option<(Instant, Wall)>,
+    /// The key in the saved state, made once: it is looked up in every step.
+    saved_as: String,
 }
 
 impl Record {
@@ -53,6 +55,7 @@ impl Record {
             told_until: None,
             error: None,
             last_write: written_at.zip(before.and_then(|before| before.written_at)),
+            saved_as: spec.key.to_string(),
             spec,
             supported,
         }
@@ -318,19 +321,28 @@ impl Record {
             Some((known, wall)) if known == at => (known, wall),
             Some(_) | None => (at, wall.before(now.saturating_since(at))),
         });
+        let written_at = self.last_write.map(|(_, wall)| wall);
+        let known = saved.records.get(&self.saved_as);
+        if known.map_or_else(|| self.is_as(&StateRecord::new(), written_at), |known| self.is_as(known, written_at)) {
+            return false;
+        }
         let state = StateRecord {
             confirmed: self.publish.confirmed(),
             pending: self.publish.pending(),
-            written_at: self.last_write.map(|(_, wall)| wall),
+            written_at,
             proxied: self.publish.proxied(),
             handle: self.publish.handle().cloned(),
         };
-        let key = self.key().to_string();
-        if saved.records.get(&key).map_or(state == StateRecord::new(), |known| *known == state) {
-            return false;
-        }
-        saved.records.insert(key, state);
+        saved.records.insert(self.saved_as.clone(), state);
         true
+    }
+
+    /// Whether the saved form is up to date; asked in every step, so nothing is copied for it.
+    fn is_as(&self, saved: &StateRecord, at: Option<Wall>) -> bool {
+        let StateRecord { confirmed, pending, written_at, proxied, handle } = saved;
+        (*confirmed, *pending, *written_at, *proxied)
+            == (self.publish.confirmed(), self.publish.pending(), at, self.publish.proxied())
+            && handle.as_ref() == self.publish.handle()
     }
 
     pub(super) fn status(&self) -> RecordStatus {
