@@ -1,6 +1,8 @@
 //! The project's commands.
 
+mod bench;
 mod ci;
+mod coverage;
 mod demo;
 mod ebpf;
 mod setup;
@@ -37,6 +39,10 @@ enum Verb {
         #[arg(long)]
         write: bool,
     },
+    /// Measure what the engine costs, and that a storm of changes stays within its bounds
+    Bench,
+    /// Tell which lines of ddns-core no test reaches
+    Coverage,
     /// All that a change has to pass: format, lints, tidy, licences, documentation, demo, tests
     Ci,
 }
@@ -48,6 +54,8 @@ fn main() -> ExitCode {
         Verb::Setup(arguments) => setup::run(&arguments),
         Verb::Ebpf => ebpf::run(),
         Verb::Tidy { write } => tidy::run(write),
+        Verb::Bench => bench::run(),
+        Verb::Coverage => coverage::run(),
         Verb::Ci => ci::run(),
     };
     match done {
