@@ -5,6 +5,7 @@ mod ci;
 mod coverage;
 mod demo;
 mod ebpf;
+mod reliability;
 mod setup;
 mod test;
 mod tidy;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::coverage;
 use crate::ebpf::{self, Compiler, PINS};
-use crate::{is_root, root, step};
+use crate::{is_root, root, step, tool};
 
 /// Options of `cargo xtask setup`.
 #[derive(clap::Args)]
@@ -127,7 +127,7 @@ const COMPONENTS: [Component; 10] = [
         name: "cargo-llvm-cov",
         purpose: Purpose::Coverage,
         why: "runs the tests instrumented and lists the lines that none reached",
-        present: || tool_runs("cargo-llvm-cov"),
+        present: || runs(tool("cargo-llvm-cov"), "llvm-cov --version"),
         install: Install::Cargo { package: "cargo-llvm-cov", version: "0.9.1", features: &[] },
     },
 ];
@@ -233,11 +233,11 @@ fn tool_runs(name: &str) -> bool {
     runs(root().join("target/tools/bin").join(name), "--version")
 }
 
-/// Whether the program starts; daemons live outside a user's PATH.
-fn runs(program: impl AsRef<std::ffi::OsStr>, version: &str) -> bool {
+/// Whether the program starts with these arguments; daemons live outside a user's PATH.
+fn runs(program: impl AsRef<std::ffi::OsStr>, arguments: &str) -> bool {
     let path = env::var("PATH").unwrap_or_default();
     let status = Command::new(program)
-        .arg(version)
+        .args(arguments.split(' '))
         .env("PATH", format!("{path}:/usr/local/sbin:/usr/sbin:/sbin"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())

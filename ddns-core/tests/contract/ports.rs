@@ -6,12 +6,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ddns_core::address::Snapshot;
+use ddns_core::address::{Family, Snapshot};
 use ddns_core::config::{Config, SecretFile, SecretFiles, Settings, VARIABLES};
 use ddns_core::driver::{Connections, Ports, View};
 use ddns_core::engine::{Status, Transition};
 use ddns_core::ports::{
-    Answer, Clock, DnsProvider, IpSource, LoadError, Observed, PathProbe, PathReport, ProviderError, RecordHandle,
+    Answer, Clock, DnsProvider, IpSource, LoadError, LookupError, Observed, PathProbe, PathReport, ProviderError, RecordHandle,
     SaveError, SourceError, StateStore, UpdateKind, UpdateRequest, UpdateResult, Verifier, Vote,
 };
 use ddns_core::record::RecordKey;
@@ -23,7 +23,7 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time;
 
-use crate::world::{Call, News, World};
+use crate::world::{Call, News, Shows, World, ip};
 
 struct NoFiles;
 
@@ -151,14 +151,24 @@ impl DnsProvider for Port {
 #[async_trait]
 impl Verifier for Port {
     fn resolvers(&self) -> usize {
-        1
+        self.0.manners().resolvers.len().max(1)
     }
 
     async fn resolve(&self, key: &RecordKey, _quorum: usize) -> Vec<Vote> {
         self.0.called(Call::Resolve(key.to_string()));
         let held = self.0.api().get(&key.to_string()).cloned().unwrap_or_default();
-        let addresses = self.0.manners().dns_shows.clone().unwrap_or(held);
-        vec![Vote { resolver: "model".into(), answer: Ok(Answer { addresses, ttl: Duration::ZERO }) }]
+        let mut resolvers = self.0.manners().resolvers.clone();
+        if resolvers.is_empty() {
+            resolvers.push(Shows::Truth);
+        }
+        let answer = |addresses| Ok(Answer { addresses, ttl: Duration::ZERO });
+        let vote = |shows| match shows {
+            Shows::Truth => answer(held.clone()),
+            Shows::Only(address) => answer(BTreeSet::from([ip(address)])),
+            Shows::Nothing => answer(BTreeSet::new()),
+            Shows::Fails => Err(LookupError::Rcode("SERVFAIL".into())),
+        };
+        resolvers.into_iter().map(|shows| Vote { resolver: "model".into(), answer: vote(shows) }).collect()
     }
 }
 
@@ -166,7 +176,14 @@ impl Verifier for Port {
 impl PathProbe for Port {
     async fn probe(&self) -> PathReport {
         self.0.called(Call::Probe);
-        PathReport { targets: vec![("model".into(), None, None)] }
+        let mut targets = self.0.manners().targets.clone();
+        if targets.is_empty() {
+            targets.push((None, true));
+        }
+        let target = |(family, good): (Option<Family>, bool)| {
+            ("model".to_owned(), family, (!good).then(|| "no answer".to_owned()))
+        };
+        PathReport { targets: targets.into_iter().map(target).collect() }
     }
 }
 

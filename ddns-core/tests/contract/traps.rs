@@ -1,7 +1,6 @@
 //! Traps that peers and the systems of the seeds fell into, as far as the core has to do with them. Those that need
 //! nothing but the engine are beside its scenarios (`tests/engine/`); docs/reliability.md has them all.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use ddns_core::ports::ProviderError;
 use ddns_core::readiness::Readiness;
 use tokio::time;
 
-use crate::world::{Call, World, ip, until};
+use crate::world::{Call, Shows, World, ip, until};
 use crate::{NEW, OLD};
 
 const ONE: [(&str, &str); 1] = [("DDNS_RECORDS", "a.example.com:A")];
@@ -82,7 +81,7 @@ async fn a_source_that_failed_a_thousand_times_comes_back() {
 #[tokio::test(start_paused = true)]
 async fn a_split_horizon_makes_no_loop_of_updates() {
     let world = World::new(&[OLD]);
-    world.manners().dns_shows = Some(BTreeSet::from([ip("192.168.1.2")]));
+    world.manners().resolvers = vec![Shows::Only("192.168.1.2")];
     world
         .during(&ONE, store(), async |handle| {
             time::sleep(DAY).await;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ddns_core::address::{AddressFlags, Hint, InterfaceAddress, IpChangeEvent, Snapshot};
+use ddns_core::address::{AddressFlags, Family, Hint, InterfaceAddress, IpChangeEvent, Snapshot};
 use ddns_core::driver::{DdnsEngine, Handle};
 use ddns_core::engine::{Status, Transition};
 use ddns_core::ports::{ProviderError, SourceError, StateStore};
@@ -32,6 +32,15 @@ pub enum Call {
     CloseIdle,
 }
 
+/// What a resolver shows of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shows {
+    Truth,
+    Only(&'static str),
+    Nothing,
+    Fails,
+}
+
 /// How the world behaves.
 #[derive(Default)]
 pub struct Manners {
@@ -45,8 +54,10 @@ pub struct Manners {
     pub unsupported: BTreeSet<String>,
     /// Each save takes this long.
     pub save_takes: Duration,
-    /// What resolvers answer whatever the provider holds.
-    pub dns_shows: Option<BTreeSet<IpAddr>>,
+    /// What the resolvers do, one by one; a single truthful one if empty.
+    pub resolvers: Vec<Shows>,
+    /// The targets of the probe, and whether they answer; a single good one if empty.
+    pub targets: Vec<(Option<Family>, bool)>,
     /// Streams of the source end with this poll; the first count is for the next stream.
     pub streams_end: Vec<usize>,
     /// Announcements that each look at the addresses answers.
