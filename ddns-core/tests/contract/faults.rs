@@ -6,7 +6,7 @@ use std::time::Duration;
 use ddns_core::address::Family;
 use ddns_core::engine::Status;
 use ddns_core::memory_store::MemoryStore;
-use ddns_core::ports::StateStore;
+use ddns_core::ports::{ProviderError, StateStore};
 use ddns_core::readiness::Readiness;
 use ddns_core::state::SavedState;
 use tokio::time;
@@ -142,4 +142,24 @@ async fn a_restart_between_two_records_writes_only_the_second() {
         .await;
     let written: Vec<_> = world.updates().into_iter().map(|(_, _, to)| to).collect();
     assert_eq!(written, [ip("2a00::1")]);
+}
+
+/// FAULTS 41: a lookup that itself leads nowhere (a zone that moved) is repeated with patience, and heals.
+#[tokio::test(start_paused = true)]
+async fn a_lookup_that_leads_nowhere_is_repeated_with_patience() {
+    let world = World::new(&[OLD]);
+    world.manners().read_fails = Some(|| ProviderError::Stale { what: "no such zone".into() });
+    world
+        .during(&ONE, store(), async |handle| {
+            time::sleep(24 * HOUR).await;
+            let status = handle.status().await.unwrap();
+            assert!(!status.converged && status.records[0].error.is_some());
+            let reads = world.calls().iter().filter(|call| matches!(call, Call::Read(_))).count();
+            assert!((200..500).contains(&reads), "{reads} lookups in a day");
+            world.manners().read_fails = None;
+            time::sleep(Duration::from_secs(400)).await;
+            assert!(handle.status().await.unwrap().ready());
+        })
+        .await;
+    assert_eq!(world.updates().len(), 1);
 }

@@ -11,8 +11,8 @@ use ddns_core::config::{Config, SecretFile, SecretFiles, Settings, VARIABLES};
 use ddns_core::driver::{Connections, Ports, View};
 use ddns_core::engine::{Status, Transition};
 use ddns_core::ports::{
-    Answer, Clock, DnsProvider, IpSource, LoadError, LookupError, Observed, PathProbe, PathReport, ProviderError, RecordHandle,
-    SaveError, SourceError, StateStore, UpdateKind, UpdateRequest, UpdateResult, Verifier, Vote,
+    Answer, Clock, DnsProvider, IpSource, LoadError, LookupError, Observed, PathProbe, PathReport, ProviderError,
+    RecordHandle, SaveError, SourceError, StateStore, UpdateKind, UpdateRequest, UpdateResult, Verifier, Vote,
 };
 use ddns_core::record::RecordKey;
 use ddns_core::state::SavedState;
@@ -122,6 +122,9 @@ impl DnsProvider for Port {
 
     async fn read(&self, key: &RecordKey) -> Result<Observed, ProviderError> {
         self.0.called(Call::Read(key.to_string()));
+        if let Some(error) = self.0.manners().read_fails {
+            return Err(error());
+        }
         let addresses = self.0.api().get(&key.to_string()).cloned().unwrap_or_default();
         Ok(Observed { addresses, proxied: false, handle: Some(RecordHandle(format!("h/{key}"))) })
     }
@@ -234,6 +237,20 @@ impl StateStore for Noted {
         let saved = self.1.save(state).await;
         self.0.called(Call::Saved);
         saved
+    }
+}
+
+/// A store whose state can't be read.
+pub struct Unreadable(pub fn() -> LoadError);
+
+#[async_trait]
+impl StateStore for Unreadable {
+    async fn load(&self) -> Result<Option<SavedState>, LoadError> {
+        Err((self.0)())
+    }
+
+    async fn save(&self, _state: &SavedState) -> Result<(), SaveError> {
+        Ok(())
     }
 }
 

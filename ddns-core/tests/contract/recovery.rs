@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use ddns_core::engine::{Status, Transition};
 use ddns_core::memory_store::MemoryStore;
-use ddns_core::ports::{ProviderError, StateStore};
+use ddns_core::ports::{LoadError, ProviderError, StateStore};
 use tokio::time;
 
-use crate::ports::Encoded;
+use crate::ports::{Encoded, Unreadable};
 use crate::world::{Call, World, until};
 use crate::{LAST, NEW, OLD};
 
@@ -72,4 +72,30 @@ async fn a_write_does_not_wait_for_the_disk() {
         (at(|call| matches!(call, Call::Update(..))), calls.iter().rposition(|call| matches!(call, Call::Updated(..))));
     assert!(save < saved && first < saved, "{calls:?}");
     assert!(last.unwrap() < saved, "both writes were done before the disk had answered: {calls:?}");
+}
+
+/// FAULTS 48 and 53: a state that is there and can't be read is never written over; that shows, and DNS work goes on.
+#[tokio::test(start_paused = true)]
+async fn a_state_that_cannot_be_read_is_never_written_over() {
+    let reasons: [fn() -> LoadError; 3] = [
+        || LoadError::Corrupt { what: "both slots".into() },
+        || LoadError::Newer { what: "the state".into(), found: 9, known: 1 },
+        || LoadError::Inaccessible { what: "the state".into(), cause: "permission denied".into() },
+    ];
+    for reason in reasons {
+        let world = World::new(&[OLD]);
+        world
+            .during(&RECORDS, Arc::new(Unreadable(reason)), async |handle| {
+                let status = until(&handle, Status::ready).await;
+                let said = ddns_core::error_chain(&reason());
+                assert_eq!(status.store_error, Some(said.clone()));
+                time::sleep(Duration::from_secs(120)).await;
+                world.hold(&[NEW]);
+                until(&handle, |status| status.ready() && world.holds("b.example.com", NEW)).await;
+                let told = Transition::StoreFailed { what: said };
+                assert_eq!(world.log().iter().filter(|transition| **transition == told).count(), 1);
+            })
+            .await;
+        assert!(!world.calls().contains(&Call::Save), "{:?}", reason());
+    }
 }

@@ -50,6 +50,8 @@ pub struct Manners {
     pub effect_first: bool,
     /// Writes to a name fail.
     pub fails: BTreeMap<String, fn() -> ProviderError>,
+    /// Reads fail.
+    pub read_fails: Option<fn() -> ProviderError>,
     /// Names that the provider can't hold.
     pub unsupported: BTreeSet<String>,
     /// Each save takes this long.
