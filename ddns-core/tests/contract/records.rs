@@ -121,7 +121,7 @@ async fn every_record_is_idempotent_by_itself() {
     assert_eq!(world.updated_names(), ["c.example.com"]);
 }
 
-/// Seed 000 §12.2 and §13.8: the interval counts for each record by itself. ADR 7: what comes inside of it is written
+/// Seed 000 §12.2 and §13.8: the interval counts for each record by itself. ADR 8: what comes inside of it is written
 /// at its end.
 #[tokio::test(start_paused = true)]
 async fn the_minimum_interval_is_one_of_each_record() {

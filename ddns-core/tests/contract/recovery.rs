@@ -50,7 +50,7 @@ async fn a_restart_is_the_same_over_every_store() {
     assert_eq!(memory, encoded);
 }
 
-/// Seed 000 §5 against seed 002 "State Persistence" (ADR 10): the write does not wait for the disk; the intent is on its
+/// Seed 000 §5 against seed 002 "State Persistence" (ADR 11): the write does not wait for the disk; the intent is on its
 /// way there when the write begins.
 #[tokio::test(start_paused = true)]
 async fn a_write_does_not_wait_for_the_disk() {

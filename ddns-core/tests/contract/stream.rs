@@ -42,7 +42,7 @@ async fn a_watch_may_be_dropped_at_any_poll_and_no_change_is_lost() {
     assert!(dropped > 24, "{dropped} streams were dropped");
 }
 
-/// Seed 000 §12.1 against §1, trap 24 (ADR 9): nothing is dropped. What one look at the addresses answers together is
+/// Seed 000 §12.1 against §1, trap 24 (ADR 10): nothing is dropped. What one look at the addresses answers together is
 /// counted, exactly, and told at most once a minute.
 #[tokio::test(start_paused = true)]
 async fn folded_announcements_are_counted_and_told_once_a_minute() {
@@ -110,7 +110,7 @@ impl IpSource for Flood {
     }
 }
 
-/// Seed 000 §12.1 and §12.6 (ADR 9): the capacity bounds how much news has its turn before anybody else. The engine
+/// Seed 000 §12.1 and §12.6 (ADR 10): the capacity bounds how much news has its turn before anybody else. The engine
 /// pulls; what it has not pulled stays in the source, so there is no queue to fill.
 #[tokio::test(start_paused = true)]
 async fn after_as_many_looks_as_the_capacity_says_others_have_their_turn() {
