@@ -140,8 +140,8 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
 
     let zone = Arc::new(Zone::default());
     let ports = Ports {
-        source: Arc::new(Line),
-        provider: Arc::<Zone>::clone(&zone),
+        sources: vec![Arc::new(Line)],
+        providers: vec![Arc::<Zone>::clone(&zone)],
         verifier: Arc::<Zone>::clone(&zone),
         store: Arc::new(MemoryStore::default()),
         probe: Arc::new(World),

@@ -1,6 +1,7 @@
 //! Configuration from `DDNS_*` variables: typed, with every problem at once.
 
 mod endpoint;
+mod group;
 mod records;
 mod secret;
 mod settings;
@@ -10,12 +11,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use endpoint::{Endpoint, HostPort};
-pub use records::RecordSpec;
+pub use group::Group;
+pub use records::{PluginChoice, ProviderId, RecordSpec, SourceId};
 pub use settings::{Problem, SecretFile, SecretFiles, Settings};
 pub use variable::{Kind, Variable};
 
 use crate::publish::Pace;
-use records::parse_records;
+use records::{RECORDS, Records};
 
 /// What every deployment configures, apart from its plug-ins.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,8 +26,10 @@ pub struct Config {
     pub dry_run: bool,
     /// The records, in the order in which they are updated.
     pub records: Vec<RecordSpec>,
-    /// Publish addresses of this interface only.
-    pub interface: Option<String>,
+    /// The sources that the records use.
+    pub sources: Vec<PluginChoice>,
+    /// The providers that the records use.
+    pub providers: Vec<PluginChoice>,
     /// The pace of updates.
     pub pace: Pace,
     /// The rest that ends a phase of changes.
@@ -72,7 +76,8 @@ pub const IP_SOURCE_TYPE: Variable = Variable {
 pub const PROVIDER_TYPE: Variable = Variable {
     name: "DDNS_PROVIDER_TYPE",
     kind: Kind::Plugin { default: "cloudflare" },
-    help: "Where the records are kept.",
+    help: "Where the records are kept. A further provider is a group with a name of letters and digits, such as BIND: \
+           `DDNS_PROVIDER_<NAME>_TYPE` and, in the same way, all that its kind knows below as `DDNS_PROVIDER_…`.",
 };
 /// The kind of store.
 pub const STATE_STORE_TYPE: Variable = Variable {
@@ -84,12 +89,6 @@ const MODE: Variable = Variable {
     name: "DDNS_MODE",
     kind: Kind::Choice { values: &["run", "dry-run"], default: "run" },
     help: "`dry-run` decides and says what it would do, but writes no record and no state.",
-};
-const RECORDS: Variable = Variable {
-    name: "DDNS_RECORDS",
-    kind: Kind::Required { format: "a comma list of name[:A|AAAA]" },
-    help: "The records to keep right, updated in this order. A bare name stands for A and AAAA, each as soon as the \
-           host has an address of its family; `name:A` or `name:AAAA` says that there has to be one.",
 };
 const IP_SOURCE_INTERFACE: Variable = Variable {
     name: "DDNS_IP_SOURCE_INTERFACE",
@@ -160,6 +159,14 @@ const ADMIN_SOCKET: Variable = Variable {
 /// The variables that are the same for all plug-ins, in the order of the documentation.
 pub const VARIABLES: &[Variable] = &[
     RECORDS,
+    records::NAME,
+    records::TYPE,
+    records::ENABLED,
+    records::PROVIDER,
+    records::SOURCE,
+    records::INTERFACE,
+    records::SUFFIX,
+    records::TTL,
     MODE,
     IP_SOURCE_TYPE,
     IP_SOURCE_INTERFACE,
@@ -183,10 +190,7 @@ pub const VARIABLES: &[Variable] = &[
 impl Config {
     /// Reads [`VARIABLES`]; problems are left in `settings`, whose `finish` tells whether the result is good.
     pub fn read(settings: &mut Settings<'_>) -> Self {
-        let (records, wrong) = parse_records(&settings.list(&RECORDS));
-        for reason in wrong {
-            settings.problem(&RECORDS, &reason, "write each record once, as name, name:A or name:AAAA");
-        }
+        let Records { specs, sources, providers } = Records::read(settings);
         let min_interval = Duration::from_secs(settings.number(&MIN_UPDATE_INTERVAL_SECS));
         if min_interval.is_zero() {
             settings.warn(
@@ -197,8 +201,9 @@ impl Config {
         }
         Self {
             dry_run: settings.choice(&MODE) == "dry-run",
-            records,
-            interface: settings.text(&IP_SOURCE_INTERFACE),
+            records: specs,
+            sources,
+            providers,
             pace: Pace {
                 min_interval,
                 retry_delay: Duration::from_secs(settings.number(&RETRY_DELAY_SECS)),

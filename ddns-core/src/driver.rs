@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use futures_util::stream::{BoxStream, FuturesUnordered};
+use futures_util::future::{BoxFuture, ready};
+use futures_util::stream::{self, BoxStream, FuturesUnordered, SelectAll};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::address::IpChangeEvent;
-use crate::config::Config;
+use crate::config::{Config, SourceId};
 use crate::engine::{Action, Effects, Engine, Event, Start, Status, Transition};
 use crate::ports::{Clock, DnsProvider, IpSource, PathProbe, SaveError, SourceError, StateStore, Verifier};
 use crate::state::SavedState;
@@ -27,10 +27,10 @@ const REQUESTS: usize = 16;
 
 /// All that the driver works with.
 pub struct Ports {
-    /// Where addresses come from.
-    pub source: Arc<dyn IpSource>,
-    /// Where records are kept.
-    pub provider: Arc<dyn DnsProvider>,
+    /// Where addresses come from, by [`SourceId`](crate::config::SourceId): one for each of the configuration.
+    pub sources: Vec<Arc<dyn IpSource>>,
+    /// Where records are kept, by [`ProviderId`](crate::config::ProviderId): one for each of the configuration.
+    pub providers: Vec<Arc<dyn DnsProvider>>,
     /// Who proves them.
     pub verifier: Arc<dyn Verifier>,
     /// Where state is kept.
@@ -101,7 +101,7 @@ impl DdnsEngine {
             now: ports.clock.now(),
             wall: ports.clock.wall(),
         };
-        let engine = Engine::new(config, |key| ports.provider.supports(key), start);
+        let engine = Engine::new(config, |provider, key| ports.providers[provider.0].supports(key), start);
         let (sender, requests) = mpsc::channel(REQUESTS);
         (Self { engine, ports, views, capacity: config.event_capacity, requests }, Handle { requests: sender })
     }
@@ -111,7 +111,7 @@ impl DdnsEngine {
         let mut work = Work::default();
         self.step(Event::Started, &mut work);
         self.turn(&mut work, shutdown).await;
-        work.watch = None;
+        work.news.clear();
         self.step(Event::Shutdown, &mut work);
         let updates = self.ports.clock.now() + DRAIN_UPDATES;
         self.drain(&mut work, updates).await;
@@ -133,31 +133,24 @@ impl DdnsEngine {
                 Some(event) = work.actions.next() => self.step(event, work),
                 Some(result) = work.save.next() => self.step(Event::Saved(result), work),
                 Some(reply) = self.requests.recv() => { let _ = reply.send(self.engine.status()); }
-                news = next_news(&mut work.watch) => self.news(news, work),
+                Some(news) = work.news.next() => self.news(news, work),
                 () = &mut timer.sleep => self.step(Event::Tick, work),
             }
         }
     }
 
-    /// News of the source; at most the configured number before anything else gets its turn.
+    /// News of the sources; at most the configured number before anything else gets its turn.
     fn news(&mut self, first: News, work: &mut Work) {
         let mut next = Some(first);
         let mut left = self.capacity;
-        while let Some(news) = next {
-            let failure = match news {
-                Some(Ok(event)) => {
-                    self.step(Event::Addresses(event), work);
-                    None
-                }
-                Some(Err(error)) => Some(crate::error_chain(&error)),
-                None => Some("the source of addresses has ended".to_owned()),
+        while let Some((source, news)) = next {
+            let event = match news {
+                Ok(event) => Event::Addresses { source, event },
+                Err(what) => Event::SourceFailed { source, what },
             };
-            if let Some(what) = failure {
-                work.watch = None;
-                self.step(Event::SourceFailed { what }, work);
-            }
+            self.step(event, work);
             left = left.saturating_sub(1);
-            next = if left == 0 { None } else { work.watch.as_mut().and_then(|watch| watch.next().now_or_never()) };
+            next = if left == 0 { None } else { work.news.next().now_or_never().flatten() };
         }
     }
 
@@ -193,7 +186,7 @@ impl DdnsEngine {
 
     fn carry_out(&self, action: Action, work: &mut Work) {
         match action {
-            Action::Watch => work.watch = Some(self.ports.source.watch()),
+            Action::Watch { source } => work.news.push(until_failure(source, self.ports.sources[source.0].watch())),
             Action::AddressesHeld(held) => self.ports.connections.addresses_held(&held),
             Action::CloseIdle => self.ports.connections.close_idle(),
             Action::Resolve { record, key, ask, quorum } => {
@@ -202,12 +195,12 @@ impl DdnsEngine {
                     async move { Event::Resolved { record, ask, votes: verifier.resolve(&key, quorum).await } }.boxed(),
                 );
             }
-            Action::Read { record, key } => {
-                let provider = Arc::clone(&self.ports.provider);
+            Action::Read { provider, record, key } => {
+                let provider = Arc::clone(&self.ports.providers[provider.0]);
                 work.actions.push(async move { Event::Read { record, result: provider.read(&key).await } }.boxed());
             }
-            Action::Update { record, request } => {
-                let provider = Arc::clone(&self.ports.provider);
+            Action::Update { provider, record, request } => {
+                let provider = Arc::clone(&self.ports.providers[provider.0]);
                 work.actions
                     .push(async move { Event::Updated { record, result: provider.update(&request).await } }.boxed());
             }
@@ -219,26 +212,32 @@ impl DdnsEngine {
     }
 }
 
-type News = Option<Result<IpChangeEvent, SourceError>>;
-type Watch = BoxStream<'static, Result<IpChangeEvent, SourceError>>;
+type News = (SourceId, Result<IpChangeEvent, String>);
+
+/// A source's news, up to the failure that ends it: a source that just ends fails too.
+fn until_failure(
+    source: SourceId,
+    watch: BoxStream<'static, Result<IpChangeEvent, SourceError>>,
+) -> BoxStream<'static, News> {
+    let ended = stream::iter([Err("the source of addresses has ended".to_owned())]);
+    let news = watch.map(|news| news.map_err(|error| crate::error_chain(&error))).chain(ended);
+    let first_failure = news.scan(false, |failed, news| {
+        let before = std::mem::replace(failed, news.is_err());
+        ready((!before).then_some(news))
+    });
+    first_failure.map(move |news| (source, news)).boxed()
+}
 
 /// What is under way.
 #[derive(Default)]
 struct Work {
-    watch: Option<Watch>,
+    news: SelectAll<BoxStream<'static, News>>,
     actions: FuturesUnordered<BoxFuture<'static, Event>>,
     save: FuturesUnordered<BoxFuture<'static, Result<(), SaveError>>>,
 }
 
 async fn save(store: Arc<dyn StateStore>, state: SavedState) -> Result<(), SaveError> {
     store.save(&state).await
-}
-
-async fn next_news(watch: &mut Option<Watch>) -> News {
-    match watch {
-        Some(watch) => watch.next().await,
-        None => std::future::pending().await,
-    }
 }
 
 /// The one timer, set anew only when the deadline moves.

@@ -1,27 +1,30 @@
 //! The composition of the machines: one pure step for everything that happens.
 
 mod effects;
-mod family;
+mod lane;
 mod record;
 mod retrying;
+mod source;
+mod stamp;
 mod status;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 pub use effects::{Action, Effects, Event, RecordId, Stage, Transition};
-pub use status::{RecordStatus, Status};
+pub use status::{RecordStatus, SourceStatus, Status};
 
 use crate::address::{Family, Hint, IpChangeEvent, Snapshot};
 use crate::backoff::Jitter;
-use crate::config::{Config, RecordSpec};
+use crate::config::{Config, PluginChoice, ProviderId, RecordSpec, SourceId};
 use crate::readiness::{Readiness, ReadinessMachine};
 use crate::record::RecordKey;
 use crate::state::SavedState;
 use crate::time::{Instant, Wall};
-use family::FamilyState;
+use lane::Lane;
 use record::Record;
 use retrying::Retrying;
+use source::Source;
 
 /// At most one warning about folded announcements in this time.
 const FOLDED_WARNING: Duration = Duration::from_secs(60);
@@ -37,18 +40,15 @@ const FOLDED_MANY: u64 = 100;
 pub struct Engine {
     dry_run: bool,
     durable: bool,
-    interface: Option<String>,
     resolvers: usize,
     records: Vec<Record>,
-    families: [FamilyState; 2],
-    snapshot: Option<Snapshot>,
-    hint: Option<Hint>,
+    lanes: Vec<Lane>,
+    sources: Vec<Source>,
     readiness: ReadinessMachine,
-    source: Retrying,
     store: Retrying,
     saved: SavedState,
     saving_since: Option<Instant>,
-    provider_busy: bool,
+    busy: Vec<bool>,
     in_flight: u32,
     connections_kept: bool,
     folded: u64,
@@ -78,30 +78,31 @@ pub struct Start {
 }
 
 impl Engine {
-    /// An engine for these records; `supports` is the provider's word on each of them.
-    pub fn new(config: &Config, supports: impl Fn(&RecordKey) -> bool, start: Start) -> Self {
+    /// An engine for these records; `supports` is the word of a record's provider on it.
+    pub fn new(config: &Config, supports: impl Fn(ProviderId, &RecordKey) -> bool, start: Start) -> Self {
         let saved = start.saved.unwrap_or_default();
+        let mut lanes = Vec::new();
         let record = |spec: &RecordSpec| {
+            let lane = lane_of(spec, config.settle, &mut lanes);
             let before = saved.records.get(&spec.key.to_string());
-            let since = |at: Wall| start.wall.saturating_since(at).min(config.pace.min_interval);
-            let written_at = before.and_then(|before| before.written_at).map(|at| start.now - since(at));
-            Record::new(spec.clone(), supports(&spec.key), config.pace, before, written_at)
+            let supported = supports(spec.provider, &spec.key);
+            Record::new(spec.clone(), lane, supported, config.pace, before, (start.now, start.wall))
         };
+        let records = config.records.iter().map(record).collect();
+        let first = start.now + config.startup_delay;
+        let source = |choice: &PluginChoice| Source::new(choice.name.clone(), first);
         Self {
             dry_run: config.dry_run,
             durable: start.not_durable.is_none() && !config.dry_run,
-            interface: config.interface.clone(),
             resolvers: start.resolvers,
-            records: config.records.iter().map(record).collect(),
-            families: Family::ALL.map(|family| FamilyState::new(family, config.settle)),
-            snapshot: None,
-            hint: None,
+            records,
+            lanes,
+            sources: config.sources.iter().map(source).collect(),
             readiness: ReadinessMachine::new(config.probe_interval),
-            source: Retrying::at(start.now + config.startup_delay),
             store: Retrying::given_up(start.not_durable),
             saved,
             saving_since: None,
-            provider_busy: false,
+            busy: vec![false; config.providers.len()],
             in_flight: 0,
             connections_kept: false,
             folded: 0,
@@ -122,12 +123,8 @@ impl Engine {
         let readiness_before = self.readiness.state();
         match event {
             Event::Started => self.started(&mut effects),
-            Event::Addresses(event) => self.addresses(event, &mut effects),
-            Event::SourceFailed { what } => {
-                if self.source.failed(self.now, what.clone(), &mut self.jitter) {
-                    effects.transitions.push(Transition::SourceFailed { what });
-                }
-            }
+            Event::Addresses { source, event } => self.addresses(source, event, &mut effects),
+            Event::SourceFailed { source, what } => self.source_failed(source, what, &mut effects),
             Event::Resolved { record, ask, votes } => self.resolved(record, ask, &votes, &mut effects),
             Event::Read { record, result } => self.read(record, &result, &mut effects),
             Event::Updated { record, result } => self.updated(record, result, &mut effects),
@@ -153,12 +150,13 @@ impl Engine {
         if self.draining {
             return None;
         }
-        let free = !self.provider_busy;
-        let records = self.records.iter().filter_map(|record| record.deadline(free)).min();
-        let families = self.families.iter().filter_map(FamilyState::deadline).min();
+        let records =
+            self.records.iter().filter_map(|record| record.deadline(self.is_free(record.spec.provider))).min();
+        let lanes = self.lanes.iter().filter_map(Lane::deadline).min();
+        let sources = self.sources.iter().filter_map(|source| source.watching.deadline()).min();
         let save = self.store.deadline().filter(|_| self.durable && self.saving_since.is_none());
         let hang = self.saving_since.filter(|_| self.store.error().is_none()).map(|since| since + SAVE_HANGS);
-        [records, families, save, hang, self.source.deadline(), self.readiness.deadline()].into_iter().flatten().min()
+        [records, lanes, save, hang, sources, self.readiness.deadline()].into_iter().flatten().min()
     }
 
     fn started(&self, effects: &mut Effects) {
@@ -170,41 +168,60 @@ impl Engine {
         }
     }
 
-    fn addresses(&mut self, event: IpChangeEvent, effects: &mut Effects) {
-        if self.source.worked() {
-            effects.transitions.push(Transition::SourceRestored);
+    fn is_free(&self, provider: ProviderId) -> bool {
+        self.busy.get(provider.0) == Some(&false)
+    }
+
+    fn source_failed(&mut self, id: SourceId, what: String, effects: &mut Effects) {
+        let Some(source) = self.sources.get_mut(id.0) else { return };
+        if source.watching.failed(self.now, what.clone(), &mut self.jitter) {
+            effects.transitions.push(Transition::SourceFailed { source: source.name.clone(), what });
         }
+    }
+
+    fn addresses(&mut self, id: SourceId, event: IpChangeEvent, effects: &mut Effects) {
+        let Some(source) = self.sources.get_mut(id.0) else { return };
+        if source.watching.worked() {
+            effects.transitions.push(Transition::SourceRestored { source: source.name.clone() });
+        }
+        source.hint = Some(event.hint);
+        let unchanged = source.snapshot.as_ref() == Some(&event.snapshot);
+        let before = if unchanged { None } else { source.snapshot.replace(event.snapshot) };
         self.count_folded(&event.hint, effects);
-        self.hint = Some(event.hint);
-        if self.snapshot.as_ref() == Some(&event.snapshot) {
+        if unchanged {
             return;
         }
-        let gone = self.snapshot.as_ref().is_some_and(|before| {
-            let held = |address: &IpAddr| event.snapshot.addresses().iter().any(|now| now.address == *address);
-            before.addresses().iter().any(|before| !held(&before.address))
-        });
-        if gone && self.connections_kept {
-            let held = event.snapshot.addresses().iter().map(|held| held.address).collect();
-            effects.actions.push(Action::AddressesHeld(held));
+        if let Some(before) = &before
+            && self.connections_kept
+        {
+            let told = self.sources.iter().filter_map(|source| source.snapshot.as_ref());
+            let held: Vec<IpAddr> = told.flat_map(Snapshot::addresses).map(|held| held.address).collect();
+            if before.addresses().iter().any(|before| !held.contains(&before.address)) {
+                effects.actions.push(Action::AddressesHeld(held));
+            }
         }
-        let mut changed = self.snapshot.is_none();
-        let mut adopt = [false; 2];
-        for (state, adopt) in self.families.iter_mut().zip(&mut adopt) {
-            let wanted = self.records.iter().any(|record| record.spec.required && record.family() == state.family);
-            let seen = state.observe(self.now, &event.snapshot, self.interface.as_deref(), wanted);
-            changed |= seen.changed;
-            *adopt = seen.adopt;
-        }
-        self.snapshot = Some(event.snapshot);
-        for (index, _) in adopt.into_iter().enumerate().filter(|(_, adopt)| *adopt) {
-            self.adopt(index, effects);
-        }
-        if changed {
+        if self.observe(id, effects) || before.is_none() {
             self.readiness.addresses_changed(self.now);
             for record in &mut self.records {
                 record.publish.nudge(self.now);
             }
         }
+    }
+
+    /// Every lane of a source looks at its snapshot; true if one sees other candidates than before.
+    fn observe(&mut self, id: SourceId, effects: &mut Effects) -> bool {
+        let mut changed = false;
+        for index in 0..self.lanes.len() {
+            let (lane, source) = (&mut self.lanes[index], &self.sources[id.0]);
+            let Some(snapshot) = source.snapshot.as_ref().filter(|_| lane.source == id) else { continue };
+            let wanted = self.records.iter().any(|record| record.spec.required && record.lane == index);
+            let seen = lane.observe(self.now, snapshot, wanted);
+            changed |= seen.changed;
+            if seen.adopt {
+                self.adopt(index, effects);
+            }
+        }
+        changed
     }
 
     fn count_folded(&mut self, hint: &Hint, effects: &mut Effects) {
@@ -218,11 +235,10 @@ impl Engine {
     }
 
     fn adopt(&mut self, index: usize, effects: &mut Effects) {
-        let state = &mut self.families[index];
-        let family = state.family;
-        let Some((address, news)) = state.adopt(self.hint) else { return };
+        let lane = &mut self.lanes[index];
+        let Some((address, news)) = lane.adopt(self.sources[lane.source.0].hint) else { return };
         effects.transitions.push(news);
-        for record in self.records.iter_mut().filter(|record| record.family() == family && record.supported) {
+        for record in self.records.iter_mut().filter(|record| record.lane == index && record.supported) {
             record.desire(self.now, address);
         }
     }
@@ -236,24 +252,29 @@ impl Engine {
     }
 
     fn read(&mut self, id: RecordId, result: &effects::ReadResult, effects: &mut Effects) {
-        self.provider_done();
         let now = self.now;
         if let Some(record) = self.records.get_mut(id.0) {
             record.read(now, result, &mut self.jitter, &mut effects.transitions);
+            self.provider_done(id);
         }
     }
 
     fn updated(&mut self, id: RecordId, result: effects::UpdatedResult, effects: &mut Effects) {
-        self.provider_done();
         let now = self.now;
         if let Some(record) = self.records.get_mut(id.0) {
             record.updated(now, result, &mut self.jitter, &mut effects.transitions);
+            self.provider_done(id);
         }
     }
 
-    fn provider_done(&mut self) {
-        self.provider_busy = false;
+    /// A record's provider has answered. If it asked for patience, that holds for all its records (FAULTS 36).
+    fn provider_done(&mut self, id: RecordId) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        let (provider, until) = (self.records[id.0].spec.provider, self.records[id.0].publish.asked_until());
+        self.busy[provider.0] = false;
+        for record in self.records.iter_mut().filter(|record| record.spec.provider == provider) {
+            record.publish.be_patient(self.now, until);
+        }
     }
 
     fn saved(&mut self, error: Option<crate::ports::SaveError>, effects: &mut Effects) {
@@ -291,14 +312,14 @@ impl Engine {
     }
 
     fn advance(&mut self, effects: &mut Effects) {
-        for index in 0..self.families.len() {
-            if self.families[index].settled(self.now) {
+        for index in 0..self.lanes.len() {
+            if self.lanes[index].settled(self.now) {
                 self.adopt(index, effects);
             }
-            let state = &mut self.families[index];
-            effects.transitions.extend(state.tell_unavailable(self.now));
-            for record in self.records.iter_mut().filter(|record| record.family() == state.family) {
-                record.lost = state.lost();
+            let lane = &mut self.lanes[index];
+            effects.transitions.extend(lane.tell_unavailable(self.now));
+            for record in self.records.iter_mut().filter(|record| record.lane == index) {
+                record.lost = lane.lost();
             }
         }
         if !self.draining {
@@ -318,19 +339,22 @@ impl Engine {
     }
 
     fn act(&mut self, effects: &mut Effects) {
-        if self.source.due(self.now) {
-            effects.actions.push(Action::Watch);
+        for (index, source) in self.sources.iter_mut().enumerate() {
+            if source.watching.due(self.now) {
+                effects.actions.push(Action::Watch { source: SourceId(index) });
+            }
         }
         if self.readiness.due(self.now) {
             self.readiness.begin(self.now);
             self.send(Action::Probe, effects);
         }
         for index in 0..self.records.len() {
-            let (id, free, told) = (RecordId(index), !self.provider_busy, &mut effects.transitions);
+            let provider = self.records[index].spec.provider;
+            let (id, free, told) = (RecordId(index), self.is_free(provider), &mut effects.transitions);
             let action = self.records[index].provider_action(id, self.now, self.dry_run, free, told);
             self.records[index].tell_deferred(told);
             if let Some(action) = action {
-                self.provider_busy = true;
+                self.busy[provider.0] = true;
                 self.send(action, effects);
             }
         }
@@ -395,8 +419,7 @@ impl Engine {
             readiness: self.readiness.state(),
             converged: self.converged(),
             records: self.records.iter().map(Record::status).collect(),
-            rung: self.hint.map(|hint| hint.rung),
-            source_error: self.source.error().cloned(),
+            sources: self.sources.iter().map(Source::status).collect(),
             store_error: self.store.error().cloned(),
             folded: self.folded,
         }
@@ -406,4 +429,15 @@ impl Engine {
     pub const fn idle(&self) -> bool {
         self.in_flight == 0 && self.saving_since.is_none()
     }
+}
+
+/// The lane that a record's address comes from. Both families of a source and interface have one, since a change of
+/// either may open a way to the Internet.
+fn lane_of(spec: &RecordSpec, pause: Duration, lanes: &mut Vec<Lane>) -> usize {
+    let fits = |lane: &Lane| lane.source == spec.source && lane.interface == spec.interface;
+    if !lanes.iter().any(fits) {
+        lanes.extend(Family::ALL.map(|family| Lane::new(spec.source, family, spec.interface.clone(), pause)));
+    }
+    let family = spec.key.rtype.family();
+    lanes.iter().position(|lane| fits(lane) && lane.family == family).unwrap_or_default()
 }

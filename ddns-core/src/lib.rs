@@ -18,6 +18,7 @@ pub mod registry;
 pub mod selection;
 pub mod settle;
 pub mod state;
+pub mod suffix;
 pub mod time;
 pub mod verify;
 

@@ -111,6 +111,8 @@ pub struct Before {
     pub pending: Option<IpAddr>,
     /// When the last write began.
     pub written_at: Option<Instant>,
+    /// The provider asked for patience until then.
+    pub asked_until: Option<Instant>,
     /// Where the provider keeps it.
     pub handle: Option<RecordHandle>,
     /// DNS answers with the provider's own addresses.
@@ -137,14 +139,16 @@ pub struct Publish {
     patient_failures: u32,
     /// Those of them that were writes.
     failed_writes: u32,
-    /// The provider asked for patience until then; that holds for every address.
+    /// Nothing is asked of the provider until then; that holds for every address.
     held: Option<(Instant, Why)>,
+    /// The provider itself asked for that (`Retry-After`).
+    asked_until: Option<Instant>,
 }
 
 impl Publish {
     /// A record of which this is known from before.
     pub fn new(pace: Pace, before: Before) -> Self {
-        let Before { confirmed, pending, written_at, handle, proxied } = before;
+        let Before { confirmed, pending, written_at, asked_until, handle, proxied } = before;
         Self {
             pace,
             state: State::Rest,
@@ -158,7 +162,8 @@ impl Publish {
             failures: 0,
             patient_failures: 0,
             failed_writes: 0,
-            held: None,
+            held: asked_until.map(|until| (until, Why::Unavailable)),
+            asked_until,
         }
     }
 
@@ -209,6 +214,25 @@ impl Publish {
         if let State::Due { step, why: Why::Unreachable, .. } = self.state {
             self.forget_failures();
             self.state = State::Due { step, at: now, why: Why::Now };
+        }
+    }
+
+    /// Until when the provider asked for patience last.
+    pub const fn asked_until(&self) -> Option<Instant> {
+        self.asked_until
+    }
+
+    /// The provider asked for patience with another of its records.
+    pub fn be_patient(&mut self, now: Instant, asked_until: Option<Instant>) {
+        let Some(until) = asked_until.filter(|until| *until > now && Some(*until) > self.asked_until) else { return };
+        self.asked_until = Some(until);
+        if self.held.is_none_or(|(at, _)| at < until) {
+            self.held = Some((until, Why::Unavailable));
+        }
+        if let State::Due { step: step @ (Step::Read | Step::Write), at, .. } = self.state
+            && at < until
+        {
+            self.state = State::Due { step, at: until, why: Why::Unavailable };
         }
     }
 
@@ -349,8 +373,9 @@ impl Publish {
                 (Step::Read, Why::Unreachable, Backoff::new(REDIAL, self.pace.retry_delay).wait(nth, jitter))
             }
             ProviderError::Unavailable { retry_after, .. } => (running, Why::Unavailable, {
-                let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_CAP);
-                self.patience(jitter).max(asked)
+                let asked = retry_after.map(|asked| asked.min(RETRY_AFTER_CAP));
+                self.asked_until = asked.map(|asked| now + asked).or(self.asked_until);
+                self.patience(jitter).max(asked.unwrap_or_default())
             }),
             ProviderError::Stale { .. } if self.handle.is_some() => {
                 self.handle = None;

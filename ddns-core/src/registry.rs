@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{self, Config, Endpoint, PROVIDER_TYPE, STATE_STORE_TYPE, Settings, Variable};
+use crate::config::{self, Config, Endpoint, PluginChoice, STATE_STORE_TYPE, Settings, Variable};
 use crate::ports::{Clock, DnsProvider, HttpTransport, IpSource, StateStore};
 
 /// What a plug-in may be built from: capabilities, handed out one by one.
@@ -47,10 +47,10 @@ pub struct ProviderRegistry {
 
 /// The plug-ins that a configuration chose.
 pub struct Plugins {
-    /// Where addresses come from.
-    pub source: Arc<dyn IpSource>,
-    /// Where records are kept.
-    pub provider: Arc<dyn DnsProvider>,
+    /// Where addresses come from, by [`config::SourceId`].
+    pub sources: Vec<Arc<dyn IpSource>>,
+    /// Where records are kept, by [`config::ProviderId`].
+    pub providers: Vec<Arc<dyn DnsProvider>>,
     /// Where state is kept.
     pub store: Arc<dyn StateStore>,
 }
@@ -90,13 +90,26 @@ impl ProviderRegistry {
         all
     }
 
-    /// Builds the plug-ins that the settings choose. All three are tried, so that all problems show.
+    /// Builds the plug-ins that the configuration and the settings choose. All are tried, so that all problems show.
     pub fn build(&self, settings: &mut Settings<'_>, parts: &Parts<'_>) -> Option<Plugins> {
-        let source = build_one(&self.sources, &config::IP_SOURCE_TYPE, settings, parts);
-        let provider = build_one(&self.providers, &PROVIDER_TYPE, settings, parts);
+        let sources = build_all(&self.sources, &parts.config.sources, settings, parts);
+        let providers = build_all(&self.providers, &parts.config.providers, settings, parts);
         let store = build_one(&self.stores, &STATE_STORE_TYPE, settings, parts);
-        Some(Plugins { source: source?, provider: provider?, store: store? })
+        Some(Plugins { sources: sources?, providers: providers?, store: store? })
     }
+}
+
+fn build_all<Port: ?Sized>(
+    factories: &[Box<dyn Factory<Port>>],
+    choices: &[PluginChoice],
+    settings: &mut Settings<'_>,
+    parts: &Parts<'_>,
+) -> Option<Vec<Arc<Port>>> {
+    let mut build = |choice: &PluginChoice| {
+        settings.within(choice.group.as_ref(), |settings| build_one(factories, &choice.variable, settings, parts))
+    };
+    let built: Vec<_> = choices.iter().map(&mut build).collect();
+    built.into_iter().collect()
 }
 
 fn build_one<Port: ?Sized>(

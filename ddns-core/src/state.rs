@@ -38,6 +38,9 @@ pub struct StateRecord {
     /// When the last write began, which the minimum interval counts from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written_at: Option<Wall>,
+    /// The provider asked for patience until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_until: Option<Wall>,
     /// DNS answers with the provider's own addresses.
     #[serde(default)]
     pub proxied: bool,
@@ -48,7 +51,7 @@ pub struct StateRecord {
 
 impl StateRecord {
     pub(crate) const fn new() -> Self {
-        Self { confirmed: None, pending: None, written_at: None, proxied: false, handle: None }
+        Self { confirmed: None, pending: None, written_at: None, asked_until: None, proxied: false, handle: None }
     }
 }
 
@@ -104,6 +107,7 @@ mod tests {
             confirmed: Some("11.22.33.44".parse().unwrap()),
             pending: None,
             written_at: Some(Wall::from_millis(7)),
+            asked_until: Some(Wall::from_millis(8)),
             proxied: true,
             handle: Some(RecordHandle("z/r".into())),
         };

@@ -192,8 +192,8 @@ async fn engine_with(world: &Arc<World>, store: Arc<dyn StateStore>) -> (DdnsEng
     world.hold("11.0.0.1");
     let port = Port(Arc::clone(world), time::Instant::now());
     let ports = Ports {
-        source: Arc::new(port.clone()),
-        provider: Arc::new(port.clone()),
+        sources: vec![Arc::new(port.clone())],
+        providers: vec![Arc::new(port.clone())],
         verifier: Arc::new(port.clone()),
         store,
         probe: Arc::new(port.clone()),
@@ -247,9 +247,9 @@ async fn a_stream_that_ends_is_watched_again_and_nothing_is_lost() {
     during(&world, async |handle| {
         until(&handle, Status::ready).await;
         *world.news.lock().unwrap() = None;
-        until(&handle, |status| status.source_error.is_some()).await;
+        until(&handle, |status| status.source_error().is_some()).await;
         world.hold("11.0.0.2");
-        until(&handle, |status| status.source_error.is_none() && world.holds_record("11.0.0.2")).await;
+        until(&handle, |status| status.source_error().is_none() && world.holds_record("11.0.0.2")).await;
     })
     .await;
     assert_eq!(world.watches.load(SeqCst), 2);
@@ -262,9 +262,9 @@ async fn a_source_that_errs_is_watched_again() {
         until(&handle, Status::ready).await;
         let error = SourceError::Interrupted { what: "reading", cause: "ENOBUFS".into() };
         world.news.lock().unwrap().as_ref().unwrap().send(Err(error)).unwrap();
-        let status = until(&handle, |status| status.source_error.is_some()).await;
-        assert_eq!(status.source_error.as_deref(), Some("reading: ENOBUFS"));
-        until(&handle, |status| status.source_error.is_none()).await;
+        let status = until(&handle, |status| status.source_error().is_some()).await;
+        assert_eq!(status.source_error(), Some("reading: ENOBUFS"));
+        until(&handle, |status| status.source_error().is_none()).await;
     })
     .await;
 }

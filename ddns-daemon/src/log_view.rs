@@ -32,8 +32,10 @@ fn log(now: Instant, at_ns: u64, transition: &Transition) {
             let (held, rejected) = (shown(*held), each.join("; "));
             warn!(%family, held, rejected, at_ns, "No publishable address; records stay as they are");
         }
-        Transition::SourceFailed { what } => error!(error = what, at_ns, "Addresses can't be watched; trying again"),
-        Transition::SourceRestored => info!(at_ns, "Addresses are watched again"),
+        Transition::SourceFailed { source, what } => {
+            error!(source, error = what, at_ns, "Addresses can't be watched; trying again");
+        }
+        Transition::SourceRestored { source } => info!(source, at_ns, "Addresses are watched again"),
         Transition::Folded { announcements } => {
             warn!(announcements, at_ns, "Many address events were folded into few looks; none is lost");
         }

@@ -51,9 +51,10 @@ async fn serve(wired: Wired) -> anyhow::Result<()> {
     let terminate = signal(SignalKind::terminate()).context("SIGTERM can't be received")?;
     let interrupt = signal(SignalKind::interrupt()).context("SIGINT can't be received")?;
     let records: Vec<_> = config.records.iter().map(|record| record.key.to_string()).collect();
+    let providers: Vec<_> = wired.ports.providers.iter().map(|provider| provider.name()).collect();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        provider = wired.ports.provider.name(),
+        provider = providers.join(", "),
         records = records.join(", "),
         dry_run = config.dry_run,
         "ddnsd starts"

@@ -70,8 +70,8 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
         let parts = Parts { transports: &transports, clock: Arc::clone(&clock), config: &config };
         let plugins = registry.build(&mut settings, &parts)?;
         Some(Ports {
-            source: plugins.source,
-            provider: plugins.provider,
+            sources: plugins.sources,
+            providers: plugins.providers,
             store: plugins.store,
             verifier: Arc::new(verifier(&stack, &config)),
             probe: Arc::new(stack.probe(config.probe_targets.clone())),

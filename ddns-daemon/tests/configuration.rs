@@ -125,8 +125,8 @@ fn a_name_or_type_that_dns_does_not_have_is_named() {
         ("11.22.33.44", "IP address"),
         ("2a00::1", "IP address"),
         ("vpn.example.com:MX", "neither A nor AAAA"),
-        ("vpn.example.com,vpn.example.com:A", "in the list twice"),
-        ("vpn.example.com,VPN.example.com.", "in the list twice"),
+        ("vpn.example.com,vpn.example.com:A", "is there twice"),
+        ("vpn.example.com,VPN.example.com.", "is there twice"),
         ("vpn.example.com,,b.example.com", "an entry of the list is empty"),
     ] {
         Bench::good().set("DDNS_RECORDS", records).refused(&[reason]);
@@ -212,4 +212,86 @@ fn a_certificate_file_without_a_certificate_is_named() {
 fn wrong_arguments_are_a_wrong_configuration() {
     assert_eq!(Bench::good().run("frobnicate").status.code(), Some(1));
     assert_eq!(Bench::good().run("--version").status.code(), Some(0));
+}
+
+#[test]
+fn records_and_providers_come_in_groups() {
+    let mut bench = Bench::good();
+    let token = bench.file("other", TOKEN.as_bytes(), 0o600);
+    bench.set("DDNS_PROVIDER_OTHER_TYPE", "cloudflare").set("DDNS_PROVIDER_OTHER_API_TOKEN_FILE", &token);
+    bench.set("DDNS_RECORD_1_NAME", "nas.example.com").set("DDNS_RECORD_1_TYPE", "AAAA");
+    bench.set("DDNS_RECORD_1_SUFFIX", "34:56:78:9a:bc:de").set("DDNS_RECORD_1_PROVIDER", "other");
+    bench.set("DDNS_RECORD_20_NAME", "off.example.com").set("DDNS_RECORD_20_ENABLED", "false");
+    let output = bench.run("check");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "The configuration is good: 3 records.\n");
+    // A provider without a name is not needed if no record uses it.
+    bench.unset("DDNS_RECORDS").unset("DDNS_PROVIDER_API_TOKEN_FILE");
+    assert_eq!(bench.run("check").status.code(), Some(0));
+    bench.set("DDNS_RECORD_1_ENABLED", "false");
+    bench.refused(&["DDNS_RECORDS: not set, and no numbered record is enabled; set it to a comma list"]);
+}
+
+#[test]
+fn what_is_wrong_in_a_group_is_told_with_the_groups_own_name() {
+    let wrong = |set: &[(&str, &str)], expected: &[&str]| {
+        let mut bench = Bench::good();
+        for (name, value) in set {
+            bench.set(name, value);
+        }
+        bench.refused(expected);
+    };
+    wrong(&[("DDNS_RECORD_1_TYPE", "A")], &["DDNS_RECORD_1_NAME: not set; set it to a name in full"]);
+    wrong(
+        &[("DDNS_RECORD_1_NAME", "b.example.com"), ("DDNS_RECORD_1_TYPE", "MX"), ("DDNS_RECORD_1_TTL", "5")],
+        &["DDNS_RECORD_1_TYPE=\"MX\": the type \"MX\" is neither", "DDNS_RECORD_1_TTL=\"5\": not a number of seconds"],
+    );
+    wrong(
+        &[("DDNS_RECORD_1_NAME", "b.example.com"), ("DDNS_RECORD_1_SUFFIX", "::5")],
+        &["DDNS_RECORD_1_SUFFIX=\"::5\": only an AAAA record has a suffix; set DDNS_RECORD_1_TYPE=AAAA"],
+    );
+    wrong(
+        &[("DDNS_RECORD_1_NAME", "b.example.com"), ("DDNS_RECORD_1_TYPE", "AAAA"), ("DDNS_RECORD_1_SUFFIX", "2a00::5")],
+        &["DDNS_RECORD_1_SUFFIX=\"2a00::5\": its first 64 bits"],
+    );
+    wrong(
+        &[("DDNS_RECORD_1_NAME", "vpn.example.com"), ("DDNS_RECORD_1_TYPE", "A")],
+        &["DDNS_RECORD_1_NAME=\"vpn.example.com\": vpn.example.com A is there twice"],
+    );
+    wrong(
+        &[("DDNS_RECORD_1_NAME", "b.example.com"), ("DDNS_RECORD_1_PROVIDER", "bind")],
+        &["DDNS_RECORD_1_PROVIDER=\"bind\": there is no DDNS_PROVIDER_BIND_TYPE"],
+    );
+    wrong(
+        &[("DDNS_RECORD_1_NAME", "b.example.com"), ("DDNS_RECORD_1_SOURCE", "kernle")],
+        &["DDNS_RECORD_1_SOURCE=\"kernle\": no such plug-in; use one of: kernel"],
+    );
+    wrong(
+        &[("DDNS_RECORD_1_NAME", "b.example.com"), ("DDNS_RECORD_1_ADRESS", "x")],
+        &["DDNS_RECORD_1_ADRESS: no such variable; the nearest known name is DDNS_RECORD_1_"],
+    );
+    wrong(&[("DDNS_RECORD_01_NAME", "b.example.com")], &["DDNS_RECORD_01_NAME: no such variable"]);
+    wrong(
+        &[("DDNS_PROVIDER_BIND_API_TOKEN", "x")],
+        &["DDNS_PROVIDER_BIND_API_TOKEN: no such variable; for a provider named BIND, set DDNS_PROVIDER_BIND_TYPE"],
+    );
+    wrong(
+        &[
+            ("DDNS_PROVIDER_BIND_TYPE", "cloudflare"),
+            ("DDNS_RECORD_1_NAME", "b.example.com"),
+            ("DDNS_RECORD_1_PROVIDER", "BIND"),
+        ],
+        &["DDNS_PROVIDER_BIND_API_TOKEN: not set; set DDNS_PROVIDER_BIND_API_TOKEN_FILE"],
+    );
+    wrong(
+        &[("DDNS_PROVIDER_API_TYPE", "cloudflare")],
+        &["DDNS_PROVIDER_API_TYPE: API can't be a provider's name: DDNS_PROVIDER_API_TOKEN begins like it"],
+    );
+}
+
+#[test]
+fn a_provider_that_no_record_uses_is_warned_of() {
+    let mut bench = Bench::good();
+    bench.set("DDNS_PROVIDER_BIND_TYPE", "cloudflare");
+    bench.warned("DDNS_PROVIDER_BIND_TYPE=\"cloudflare\": no enabled record uses this provider");
 }

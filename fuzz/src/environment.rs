@@ -70,7 +70,8 @@ pub fn environment(text: &[u8]) {
 
     let is_known = |name: &str| {
         let is = |name: &str| known.iter().any(|variable| variable.name == name);
-        is(name) || name == "DDNS_PROVIDER_API_TOKEN_FILE"
+        let alone = ungrouped(name, &environment);
+        is(&alone) || alone == "DDNS_PROVIDER_API_TOKEN_FILE"
     };
     let unknown = environment.keys().filter(|name| name.starts_with("DDNS_") && !is_known(name));
     for name in unknown {
@@ -78,8 +79,22 @@ pub fn environment(text: &[u8]) {
     }
     assert!(plugins.is_some() || !problems.is_empty(), "no plug-ins, and nobody is told why");
     assert!(!problems.is_empty() || !config.records.is_empty(), "nothing to do, and nobody is told why");
-    let secret = environment.get(API_TOKEN.name).filter(|secret| !secret.is_empty());
-    for problem in warnings.iter().chain(&problems).filter(|problem| problem.variable == API_TOKEN.name) {
+    let is_token = |name: &str| ungrouped(name, &environment) == API_TOKEN.name;
+    for problem in warnings.iter().chain(&problems).filter(|problem| is_token(&problem.variable)) {
+        let secret = environment.get(&problem.variable).filter(|secret| !secret.is_empty());
         assert!(secret.is_none() || problem.value.as_ref() != secret, "a secret is told");
+    }
+}
+
+/// The documented name of a variable, which may stand in a group of this environment.
+fn ungrouped(name: &str, environment: &BTreeMap<String, String>) -> String {
+    let after = |prefix: &str| name.strip_prefix(prefix).and_then(|rest| rest.split_once('_'));
+    let is_number = |text: &str| text.parse::<u32>().is_ok_and(|number| number.to_string() == text);
+    match (after("DDNS_RECORD_"), after("DDNS_PROVIDER_")) {
+        (Some((number, rest)), _) if is_number(number) => format!("DDNS_RECORD_<N>_{rest}"),
+        (_, Some((provider, rest))) if environment.contains_key(&format!("DDNS_PROVIDER_{provider}_TYPE")) => {
+            format!("DDNS_PROVIDER_{rest}")
+        }
+        _ => name.to_owned(),
     }
 }

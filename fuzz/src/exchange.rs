@@ -64,7 +64,7 @@ pub fn cloudflare(text: &[u8]) {
         assert!(!matches!(error, ProviderError::Unknown { .. }), "a read changes nothing: {error}");
     }
     for handle in [None, Some(RecordHandle("zone/record".to_owned()))] {
-        let request = UpdateRequest { key: key.clone(), address, previous: None, handle };
+        let request = UpdateRequest { key: key.clone(), address, previous: None, handle, ttl: None };
         let updated = provider("t").update(&request).now_or_never().expect("the script answers at once");
         if let Err(error) = updated {
             assert!(!error_chain(&error).contains('\n'), "{error}");

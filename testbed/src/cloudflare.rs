@@ -172,6 +172,13 @@ impl<'a> Builder<'a> {
         self
     }
 
+    /// On another port than the usual one, after [`Self::inside`].
+    #[must_use]
+    pub fn at_port(mut self, port: u16) -> Self {
+        self.addresses.iter_mut().for_each(|address| address.set_port(port));
+        self
+    }
+
     /// Holds the zone `name`.
     #[must_use]
     pub fn zone(mut self, name: &str) -> Self {

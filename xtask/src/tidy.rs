@@ -185,8 +185,10 @@ fn configuration_page(variables: &str, write: bool, found: &mut Vec<String>) -> 
 /// Every variable that a document or a deployment file names exists.
 fn mentions(variables: &str, found: &mut Vec<String>) -> Result<()> {
     let known: BTreeSet<String> = names(variables).collect();
-    let is_known =
-        |name: &str| known.contains(name) || name.strip_suffix("_FILE").is_some_and(|name| known.contains(name));
+    let is_known = |name: &str| {
+        let alone = name.strip_suffix("_FILE").unwrap_or(name);
+        [name, alone].into_iter().any(|name| known.contains(name) || known.contains(&ungrouped(name)))
+    };
     let documents = |path: &&String| path.ends_with(".md") || path.starts_with("deploy/");
     for path in kept_files()?.iter().filter(documents) {
         let text = fs::read_to_string(root().join(path))?;
@@ -199,6 +201,16 @@ fn mentions(variables: &str, found: &mut Vec<String>) -> Result<()> {
 
 /// The names in a text that look like our variables; a name that ends in `_` is a pattern of several.
 fn names(text: &str) -> impl Iterator<Item = String> {
-    let words = text.split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'));
+    let words = text.split(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || "_<>".contains(c)));
     words.filter(|word| word.starts_with("DDNS_") && !word.ends_with('_')).map(ToOwned::to_owned)
+}
+
+/// The documented name of a variable that stands in a group.
+fn ungrouped(name: &str) -> String {
+    let after = |prefix: &str| name.strip_prefix(prefix).and_then(|rest| rest.split_once('_'));
+    match (after("DDNS_RECORD_"), after("DDNS_PROVIDER_")) {
+        (Some((_, rest)), _) => format!("DDNS_RECORD_<N>_{rest}"),
+        (None, Some((_, rest))) => format!("DDNS_PROVIDER_{rest}"),
+        (None, None) => name.to_owned(),
+    }
 }

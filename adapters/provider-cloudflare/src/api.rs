@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::messages::{Envelope, Message, NewRecord, Record, RecordChange, Zone, is_id};
+use crate::messages::{Envelope, Message, Record, RecordChange, Zone, is_id};
 
 const JSON: &str = "application/json";
 /// Records of one name and type on a page; a second page is the exception.
@@ -109,7 +109,7 @@ impl Api {
     }
 
     /// Creates a record.
-    pub(crate) async fn create(&self, zone: &str, new: &NewRecord<'_>) -> Result<Record, ProviderError> {
+    pub(crate) async fn create(&self, zone: &str, new: &RecordChange<'_>) -> Result<Record, ProviderError> {
         self.write(Method::Post, format!("/zones/{zone}/dns_records"), new).await
     }
 

@@ -20,7 +20,7 @@ use secrecy::SecretString;
 
 use api::{Api, At};
 pub use factory::{API_TOKEN, API_URL, CloudflareFactory, ZONE_ID};
-use messages::{NewRecord, Record, RecordChange};
+use messages::{Record, RecordChange};
 
 /// The TTL of records that we create, in seconds: the least of Cloudflare's ordinary plans.
 const NEW_TTL: u32 = 60;
@@ -67,13 +67,14 @@ impl Cloudflare {
     }
 
     async fn change(&self, at: &At, request: &UpdateRequest) -> Result<UpdateResult, ProviderError> {
-        let change = RecordChange::new(&request.key, request.address);
+        let change = RecordChange::new(request);
         let record = self.api.change(at, &change).await?;
         acknowledged(at.zone.clone(), record, request.address, UpdateKind::Changed)
     }
 
     async fn create(&self, zone: String, request: &UpdateRequest) -> Result<UpdateResult, ProviderError> {
-        let new = NewRecord { change: RecordChange::new(&request.key, request.address), ttl: NEW_TTL };
+        let mut new = RecordChange::new(request);
+        new.ttl.get_or_insert(NEW_TTL);
         let record = self.api.create(&zone, &new).await?;
         acknowledged(zone, record, request.address, UpdateKind::Created)
     }

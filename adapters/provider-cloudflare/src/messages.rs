@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
-use ddns_core::record::{RecordKey, RecordType};
+use ddns_core::ports::UpdateRequest;
+use ddns_core::record::RecordType;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -63,17 +64,14 @@ pub(crate) struct RecordChange<'a> {
     rtype: RecordType,
     name: &'a str,
     content: IpAddr,
+    /// Seconds; 1 leaves the choice to Cloudflare. Without it a record keeps its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ttl: Option<u32>,
 }
 
 impl<'a> RecordChange<'a> {
-    pub(crate) fn new(key: &'a RecordKey, content: IpAddr) -> Self {
-        Self { rtype: key.rtype, name: key.name.as_str(), content }
+    pub(crate) fn new(request: &'a UpdateRequest) -> Self {
+        let key = &request.key;
+        Self { rtype: key.rtype, name: key.name.as_str(), content: request.address, ttl: request.ttl }
     }
-}
-
-#[derive(Serialize)]
-pub(crate) struct NewRecord<'a> {
-    #[serde(flatten)]
-    pub(crate) change: RecordChange<'a>,
-    pub(crate) ttl: u32,
 }

@@ -58,6 +58,7 @@ fn request(handle: bool) -> UpdateRequest {
         address: "11.0.0.2".parse().unwrap(),
         previous: Some("11.0.0.1".parse().unwrap()),
         handle: handle.then(|| RecordHandle(format!("{ZONE}/{RECORD}"))),
+        ttl: None,
     }
 }
 
@@ -132,6 +133,23 @@ fn a_record_that_is_not_there_is_created_and_one_that_is_right_is_left_alone() {
     assert_eq!(asked.last().unwrap(), &(Method::Post, format!("/zones/{ZONE}/dns_records"), body));
     let answers = vec![success(&json!([])), zone(), success(&json!([record("11.0.0.2")]))];
     assert_eq!(update(answers, false).0.unwrap().kind, UpdateKind::Unchanged);
+}
+
+/// Trap 15: the time to live is the record's own, unless the configuration gives one.
+#[test]
+fn a_time_to_live_is_written_only_if_it_is_configured() {
+    for (ttl, expected) in [(None, Value::Null), (Some(300), json!(300))] {
+        let request = UpdateRequest { ttl, ..request(true) };
+        let answers = vec![success(&record("11.0.0.2"))];
+        let (result, Asked(asked)) = run(answers, async |provider| provider.update(&request).await);
+        assert_eq!(result.unwrap().kind, UpdateKind::Changed);
+        assert_eq!((&asked[0].0, &asked[0].2["ttl"]), (&Method::Patch, &expected));
+    }
+    let request = UpdateRequest { ttl: Some(300), ..request(false) };
+    let answers = vec![success(&json!([])), zone(), success(&json!([])), success(&record("11.0.0.2"))];
+    let (result, Asked(asked)) = run(answers, async |provider| provider.update(&request).await);
+    assert_eq!(result.unwrap().kind, UpdateKind::Created);
+    assert_eq!(asked.last().unwrap().2["ttl"], 300);
 }
 
 /// Trap 7: all pages are read, and a page that fails is a failure, never "no records".

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ddns_core::address::{AddressFlags, Hint, InterfaceAddress, IpChangeEvent, Snapshot};
-use ddns_core::config::{Config, SecretFile, SecretFiles, Settings, VARIABLES};
+use ddns_core::config::{Config, SecretFile, SecretFiles, Settings, SourceId, VARIABLES};
 use ddns_core::engine::{Action, Effects, Engine, Event, Start};
 use ddns_core::ports::{Answer, Observed, PathReport, RecordHandle, UpdateKind, UpdateResult, Vote};
 use ddns_core::time::{Instant, Wall};
@@ -52,7 +52,7 @@ impl World {
         let now = Instant::from_nanos(1_000_000_000_000);
         let start = Start { saved: None, not_durable: None, resolvers: 1, seed: 7, now, wall: wall(now) };
         let mut world = Self {
-            engine: Engine::new(&config, |_| true, start),
+            engine: Engine::new(&config, |_, _| true, start),
             now,
             steps: 0,
             updates: 0,
@@ -101,7 +101,7 @@ impl World {
         }
         for action in effects.actions {
             match action {
-                Action::Watch | Action::AddressesHeld(_) | Action::CloseIdle => {}
+                Action::Watch { .. } | Action::AddressesHeld(_) | Action::CloseIdle => {}
                 Action::Probe => self.answer(Event::Probed(PathReport { targets: vec![("t".into(), None, None)] })),
                 Action::Resolve { record, ask, .. } => {
                     let addresses = self.records[record.0].addresses.clone();
@@ -113,7 +113,7 @@ impl World {
                     let result = Ok(Observed { addresses, proxied: false, handle: handle() });
                     self.answer(Event::Read { record, result });
                 }
-                Action::Update { record, request } => {
+                Action::Update { record, request, .. } => {
                     let kept = &mut self.records[record.0];
                     let since = kept.written_at.map_or(Duration::MAX, |at| self.now.saturating_since(at));
                     self.closest = self.closest.min(since);
@@ -156,5 +156,5 @@ pub fn seen(now: Instant, address: u32) -> Event {
         link_up: true,
     };
     let hint = Hint { rung: "model", kernel_at: None, received_at: now, announcements: 1, after_loss: false };
-    Event::Addresses(IpChangeEvent::new(Snapshot::new(vec![held]), hint))
+    Event::Addresses { source: SourceId(0), event: IpChangeEvent::new(Snapshot::new(vec![held]), hint) }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use super::secret::{check_secret, decode_secret};
-use super::{Kind, Variable};
+use super::{Group, Kind, Variable};
 
 /// Something wrong with the configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,6 +47,9 @@ pub struct SecretFile {
 /// looked at.
 pub struct Settings<'a> {
     variables: BTreeMap<String, String>,
+    providers: BTreeSet<String>,
+    records: BTreeSet<u32>,
+    group: Option<Group>,
     credentials: Option<String>,
     files: &'a dyn SecretFiles,
     problems: Vec<Problem>,
@@ -55,38 +58,91 @@ pub struct Settings<'a> {
 
 impl<'a> Settings<'a> {
     /// The environment's `DDNS_*` variables; all others but `CREDENTIALS_DIRECTORY` are passed over. An empty variable
-    /// counts as not set. Names that are not among `known` are problems.
+    /// counts as not set. Names that are not among `known`, by themselves or in a [`Group`], are problems.
     pub fn new(
         environment: impl IntoIterator<Item = (String, String)>,
         known: &[Variable],
         files: &'a dyn SecretFiles,
     ) -> Self {
-        let mut settings =
-            Self { variables: BTreeMap::new(), credentials: None, files, problems: Vec::new(), warnings: Vec::new() };
-        let mut names: BTreeSet<String> = BTreeSet::new();
-        for variable in known {
-            names.insert(variable.name.to_owned());
-            if variable.kind == Kind::Secret {
-                names.insert(format!("{}_FILE", variable.name));
-            }
-        }
+        let (mut variables, mut credentials) = (BTreeMap::new(), None);
         for (name, value) in environment {
             if name == "CREDENTIALS_DIRECTORY" {
-                settings.credentials = Some(value);
+                credentials = Some(value);
             } else if name.starts_with("DDNS_") {
-                if !names.contains(&name) {
-                    settings.problems.push(unknown(&name, &names));
-                } else if !value.is_empty() {
-                    settings.variables.insert(name, value);
-                }
+                variables.insert(name, value);
             }
         }
+        let alone = |name: &str| known.iter().any(|variable| variable.name == name);
+        let grouped = variables.keys().filter(|name| !alone(name));
+        let providers = grouped.filter_map(|name| Group::provider_of(name)).map(str::to_owned).collect();
+        let records = variables.keys().filter_map(|name| Group::record_of(name)).collect();
+        let (problems, warnings, group) = (Vec::new(), Vec::new(), None);
+        let mut settings = Self { variables, providers, records, group, credentials, files, problems, warnings };
+        settings.refuse_unknown(known);
+        settings.variables.retain(|_, value| !value.is_empty());
         settings
+    }
+
+    fn refuse_unknown(&mut self, known: &[Variable]) {
+        let groups = self.providers.iter().map(|name| Group::provider(name));
+        let groups: Vec<Group> = groups.chain(self.records.iter().map(|number| Group::record(*number))).collect();
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        for variable in known {
+            let grouped = groups.iter().filter(|group| group.has(variable)).map(|group| group.name(variable));
+            let alone = Some(variable.name.to_owned()).filter(|name| !name.contains('<'));
+            for name in grouped.chain(alone) {
+                if variable.kind == Kind::Secret {
+                    names.insert(format!("{name}_FILE"));
+                }
+                names.insert(name);
+            }
+        }
+        for name in &self.providers {
+            let begins = format!("{}_", Group::provider(name).prefix);
+            if let Some(taken) = known.iter().find(|variable| variable.name.starts_with(&begins)) {
+                self.problems.push(Problem {
+                    variable: format!("{begins}TYPE"),
+                    value: None,
+                    reason: format!("{name} can't be a provider's name: {} begins like it", taken.name),
+                    remedy: "choose another name".to_owned(),
+                });
+            }
+        }
+        let (unknown, mut read): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.variables).into_iter().partition(|(name, _)| !names.contains(name));
+        std::mem::swap(&mut self.variables, &mut read);
+        self.problems.extend(unknown.keys().map(|name| refuse(name, &names, known)));
+    }
+
+    /// The names of providers whose `DDNS_PROVIDER_<NAME>_TYPE` is set.
+    pub const fn provider_names(&self) -> &BTreeSet<String> {
+        &self.providers
+    }
+
+    /// The numbers of the records of which any `DDNS_RECORD_<N>_…` is set.
+    pub const fn record_numbers(&self) -> &BTreeSet<u32> {
+        &self.records
+    }
+
+    /// What `read` reads is what is set in this group; `None` reads what is set for all.
+    pub fn within<T>(&mut self, group: Option<&Group>, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.group, group.cloned());
+        let value = read(self);
+        self.group = outer;
+        value
+    }
+
+    /// The name under which a variable is looked for.
+    fn name(&self, variable: &Variable) -> String {
+        match &self.group {
+            Some(group) if group.has(variable) => group.name(variable),
+            Some(_) | None => variable.name.to_owned(),
+        }
     }
 
     /// A value as it stands, or the default.
     fn raw(&self, variable: &Variable) -> Option<String> {
-        self.variables.get(variable.name).cloned().or_else(|| variable.kind.default_text())
+        self.variables.get(&self.name(variable)).cloned().or_else(|| variable.kind.default_text())
     }
 
     /// A text; `None` if it is missing, which is a problem for a required one.
@@ -144,10 +200,11 @@ impl<'a> Settings<'a> {
     /// A secret from the variable, from the file that `<NAME>_FILE` names, or from `$CREDENTIALS_DIRECTORY/<name>`
     /// (lower case). It is checked for what can't be a secret.
     pub fn secret(&mut self, variable: &Variable) -> Option<SecretString> {
-        let file_variable = format!("{}_FILE", variable.name);
-        let direct = self.variables.get(variable.name).cloned();
+        let name = self.name(variable);
+        let file_variable = format!("{name}_FILE");
+        let direct = self.variables.get(&name).cloned();
         let file = self.variables.get(&file_variable).cloned();
-        let credential = self.credentials.as_ref().map(|dir| format!("{dir}/{}", variable.name.to_ascii_lowercase()));
+        let credential = self.credentials.as_ref().map(|dir| format!("{dir}/{}", name.to_ascii_lowercase()));
         match (direct, file) {
             (Some(_), Some(_)) => {
                 self.problem(variable, "set twice, by value and by file", &format!("unset it or {file_variable}"));
@@ -159,11 +216,11 @@ impl<'a> Settings<'a> {
                     "the environment of a process can be read by its user",
                     &format!("prefer {file_variable} or systemd's LoadCredential"),
                 );
-                self.checked(variable.name, value)
+                self.checked(&name, value)
             }
             (None, Some(path)) => self.secret_file(&file_variable, &path),
             (None, None) => match credential {
-                Some(path) => self.secret_file(variable.name, &path),
+                Some(path) => self.secret_file(&name, &path),
                 None => {
                     self.problem(variable, "not set", &format!("set {file_variable} to a file that holds it"));
                     None
@@ -224,7 +281,7 @@ impl<'a> Settings<'a> {
 
     fn note(&self, variable: &Variable, reason: &str, remedy: &str) -> Problem {
         let value = if variable.kind == Kind::Secret { None } else { self.raw(variable) };
-        Problem { variable: variable.name.to_owned(), value, reason: reason.to_owned(), remedy: remedy.to_owned() }
+        Problem { variable: self.name(variable), value, reason: reason.to_owned(), remedy: remedy.to_owned() }
     }
 
     /// All that was noted: warnings, and problems.
@@ -233,12 +290,15 @@ impl<'a> Settings<'a> {
     }
 }
 
-fn unknown(name: &str, known: &BTreeSet<String>) -> Problem {
-    let nearest = known.iter().min_by_key(|candidate| strsim::damerau_levenshtein(candidate, name));
+fn refuse(name: &str, names: &BTreeSet<String>, known: &[Variable]) -> Problem {
+    let remedy = Group::without_type(name, known).or_else(|| {
+        let nearest = names.iter().min_by_key(|candidate| strsim::damerau_levenshtein(candidate, name));
+        nearest.map(|nearest| format!("the nearest known name is {nearest}"))
+    });
     Problem {
         variable: name.to_owned(),
         value: None,
         reason: "no such variable".to_owned(),
-        remedy: nearest.map_or_else(String::new, |nearest| format!("the nearest known name is {nearest}")),
+        remedy: remedy.unwrap_or_default(),
     }
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::address::{Family, Hint, IpChangeEvent};
+use crate::config::{ProviderId, SourceId};
 use crate::ports::{Observed, PathReport, ProviderError, SaveError, UpdateKind, UpdateRequest, UpdateResult, Vote};
 use crate::publish::Failure;
 use crate::readiness::Readiness;
@@ -25,10 +26,17 @@ pub type UpdatedResult = Result<UpdateResult, ProviderError>;
 pub enum Event {
     /// The driver runs.
     Started,
-    /// The source's news.
-    Addresses(IpChangeEvent),
-    /// The source failed or its stream ended.
+    /// A source's news.
+    Addresses {
+        /// The source.
+        source: SourceId,
+        /// The news.
+        event: IpChangeEvent,
+    },
+    /// A source failed or its stream ended.
     SourceFailed {
+        /// The source.
+        source: SourceId,
         /// Why.
         what: String,
     },
@@ -68,8 +76,11 @@ pub enum Event {
 /// Something to do. All of them are best effort: repeated after a crash without harm.
 #[derive(Debug)]
 pub enum Action {
-    /// Watch the source (again).
-    Watch,
+    /// Watch a source (again).
+    Watch {
+        /// The source.
+        source: SourceId,
+    },
     /// Ask the resolvers.
     Resolve {
         /// The record.
@@ -81,15 +92,19 @@ pub enum Action {
         /// Equal votes that suffice.
         quorum: usize,
     },
-    /// Ask the provider.
+    /// Ask a provider.
     Read {
+        /// The provider.
+        provider: ProviderId,
         /// The record.
         record: RecordId,
         /// Its key.
         key: RecordKey,
     },
-    /// Let the provider write.
+    /// Let a provider write.
     Update {
+        /// The provider.
+        provider: ProviderId,
         /// The record.
         record: RecordId,
         /// What.
@@ -158,13 +173,18 @@ pub enum Transition {
         /// The addresses that are there, and why they don't do.
         rejected: Vec<(IpAddr, Rejection)>,
     },
-    /// The source fails.
+    /// A source fails.
     SourceFailed {
+        /// Its kind.
+        source: String,
         /// Why.
         what: String,
     },
-    /// The source works again.
-    SourceRestored,
+    /// A source works again.
+    SourceRestored {
+        /// Its kind.
+        source: String,
+    },
     /// Many announcements were answered by few looks.
     Folded {
         /// How many since the last time this was said.

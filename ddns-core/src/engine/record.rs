@@ -1,12 +1,12 @@
 use std::net::IpAddr;
 
 use super::effects::{Action, ReadResult, RecordId, Stage, Transition, UpdatedResult};
+use super::stamp::Stamp;
 use super::status::RecordStatus;
-use crate::address::Family;
 use crate::backoff::Jitter;
 use crate::config::RecordSpec;
 use crate::ports::{ProviderError, UpdateRequest, Vote};
-use crate::publish::{Before, Pace, Publish, State, Step, Why};
+use crate::publish::{Before, Pace, Publish, RETRY_AFTER_CAP, State, Step, Why};
 use crate::record::RecordKey;
 use crate::state::{SavedState, StateRecord};
 use crate::time::{Instant, Wall};
@@ -16,6 +16,8 @@ use crate::verify::{Progress, Verdict, Verify, judge};
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) spec: RecordSpec,
+    /// The lane that its address comes from.
+    pub(super) lane: usize,
     pub(super) supported: bool,
     pub(super) publish: Publish,
     pub(super) verify: Verify,
@@ -26,23 +28,30 @@ pub(super) struct Record {
     ask: u64,
     told_until: Option<Instant>,
     error: Option<String>,
-    last_write: Option<(Instant, Wall)>,
-    /// The key in the saved state, made once: it is looked up in every step.
     saved_as: String,
+    last_write: Stamp,
+    asked_until: Stamp,
 }
 
 impl Record {
     pub(super) fn new(
         spec: RecordSpec,
+        lane: usize,
         supported: bool,
         pace: Pace,
         before: Option<&StateRecord>,
-        written_at: Option<Instant>,
+        (now, wall): (Instant, Wall),
     ) -> Self {
+        // Wall clocks err: what they say counts within the limits that hold anyway (FAULTS 57).
+        let ago = |at: Wall| now - wall.saturating_since(at).min(pace.min_interval);
+        let ahead = |until: Wall| now + until.saturating_since(wall).min(RETRY_AFTER_CAP);
+        let written_at = before.and_then(|before| before.written_at);
+        let asked_until = before.and_then(|before| before.asked_until).filter(|until| *until > wall);
         let publish = before.map_or_else(Before::default, |before| Before {
             confirmed: before.confirmed,
             pending: before.pending,
-            written_at,
+            written_at: written_at.map(ago),
+            asked_until: asked_until.map(ahead),
             handle: before.handle.clone(),
             proxied: before.proxied,
         });
@@ -54,9 +63,11 @@ impl Record {
             ask: 0,
             told_until: None,
             error: None,
-            last_write: written_at.zip(before.and_then(|before| before.written_at)),
             saved_as: spec.key.to_string(),
+            last_write: Stamp::saved(written_at.map(ago), written_at),
+            asked_until: Stamp::saved(asked_until.map(ahead), asked_until),
             spec,
+            lane,
             supported,
         }
     }
@@ -65,11 +76,9 @@ impl Record {
         &self.spec.key
     }
 
-    pub(super) const fn family(&self) -> Family {
-        self.spec.key.rtype.family()
-    }
-
+    /// The lane has this address.
     pub(super) fn desire(&mut self, now: Instant, address: IpAddr) {
+        let address = self.spec.suffix.map_or(address, |suffix| suffix.under(address));
         if self.verify.verified() != Some(address) {
             self.verify.stop();
         }
@@ -139,13 +148,14 @@ impl Record {
             return None;
         }
         let (step, address) = self.publish.begin(now)?;
-        let key = self.key().clone();
+        let (key, provider) = (self.key().clone(), self.spec.provider);
         if step == Step::Read {
-            return Some(Action::Read { record: id, key });
+            return Some(Action::Read { provider, record: id, key });
         }
         told.push(Transition::UpdateStarted { key: key.clone(), from, to: address });
-        let handle = self.publish.handle().cloned();
-        Some(Action::Update { record: id, request: UpdateRequest { key, address, previous: from, handle } })
+        let (handle, ttl) = (self.publish.handle().cloned(), self.spec.ttl);
+        let request = UpdateRequest { key, address, previous: from, handle, ttl };
+        Some(Action::Update { provider, record: id, request })
     }
 
     pub(super) fn verifier_action(&mut self, id: RecordId, now: Instant, quorum: usize) -> Option<Action> {
@@ -316,33 +326,21 @@ impl Record {
 
     /// Brings the saved form up to date; true if it changed.
     pub(super) fn save_into(&mut self, saved: &mut SavedState, now: Instant, wall: Wall) -> bool {
-        let written = self.publish.last_write();
-        self.last_write = written.map(|at| match self.last_write {
-            Some((known, wall)) if known == at => (known, wall),
-            Some(_) | None => (at, wall.before(now.saturating_since(at))),
-        });
-        let written_at = self.last_write.map(|(_, wall)| wall);
-        let known = saved.records.get(&self.saved_as);
-        if known.map_or_else(|| self.is_as(&StateRecord::new(), written_at), |known| self.is_as(known, written_at)) {
+        let written_at = self.last_write.of(self.publish.last_write(), now, wall);
+        let asked_until = self.asked_until.of(self.publish.asked_until().filter(|until| *until > now), now, wall);
+        let (confirmed, pending) = (self.publish.confirmed(), self.publish.pending());
+        let (proxied, handle) = (self.publish.proxied(), self.publish.handle());
+        let is_saved = |known: &StateRecord| {
+            (known.confirmed, known.pending, known.written_at) == (confirmed, pending, written_at)
+                && (known.asked_until, known.proxied, known.handle.as_ref()) == (asked_until, proxied, handle)
+        };
+        if is_saved(saved.records.get(&self.saved_as).unwrap_or(&StateRecord::new())) {
             return false;
         }
-        let state = StateRecord {
-            confirmed: self.publish.confirmed(),
-            pending: self.publish.pending(),
-            written_at,
-            proxied: self.publish.proxied(),
-            handle: self.publish.handle().cloned(),
-        };
+        let handle = handle.cloned();
+        let state = StateRecord { confirmed, pending, written_at, asked_until, proxied, handle };
         saved.records.insert(self.saved_as.clone(), state);
         true
-    }
-
-    /// Whether the saved form is up to date; asked in every step, so nothing is copied for it.
-    fn is_as(&self, saved: &StateRecord, at: Option<Wall>) -> bool {
-        let StateRecord { confirmed, pending, written_at, proxied, handle } = saved;
-        (*confirmed, *pending, *written_at, *proxied)
-            == (self.publish.confirmed(), self.publish.pending(), at, self.publish.proxied())
-            && handle.as_ref() == self.publish.handle()
     }
 
     pub(super) fn status(&self) -> RecordStatus {

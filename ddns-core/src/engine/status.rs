@@ -13,10 +13,8 @@ pub struct Status {
     pub converged: bool,
     /// Record by record, in the order of the configuration.
     pub records: Vec<RecordStatus>,
-    /// How address changes are heard of.
-    pub rung: Option<&'static str>,
-    /// Why the source fails.
-    pub source_error: Option<String>,
+    /// Source by source.
+    pub sources: Vec<SourceStatus>,
     /// Why state can't be saved.
     pub store_error: Option<String>,
     /// Announcements that had no look of their own.
@@ -28,6 +26,22 @@ impl Status {
     pub fn ready(&self) -> bool {
         self.readiness == Readiness::Ready && self.converged
     }
+
+    /// Why a source fails, if one does.
+    pub fn source_error(&self) -> Option<&str> {
+        self.sources.iter().find_map(|source| source.error.as_deref())
+    }
+}
+
+/// The state of one source.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SourceStatus {
+    /// Its kind.
+    pub name: String,
+    /// How address changes are heard of.
+    pub rung: Option<&'static str>,
+    /// Why it fails.
+    pub error: Option<String>,
 }
 
 /// The state of one record.

@@ -53,6 +53,9 @@ pub struct UpdateRequest {
     pub previous: Option<IpAddr>,
     /// Where it is kept, from an earlier answer.
     pub handle: Option<RecordHandle>,
+    /// The time to live to write, in seconds; `None` leaves that of a record as it is, and gives a new one the
+    /// service's default.
+    pub ttl: Option<u32>,
 }
 
 /// What a change did.

@@ -32,8 +32,8 @@ async fn nothing_outlives_run() {
         let world = World::new(&[OLD]);
         world.manners().update_takes = update_takes;
         let (ports, view) = ports(&world, Arc::new(MemoryStore::default()));
-        let source = Arc::downgrade(&ports.source);
-        let provider = Arc::downgrade(&ports.provider);
+        let source = Arc::downgrade(&ports.sources[0]);
+        let provider = Arc::downgrade(&ports.providers[0]);
         let verifier = Arc::downgrade(&ports.verifier);
         let store = Arc::downgrade(&ports.store);
         let probe = Arc::downgrade(&ports.probe);

@@ -45,8 +45,8 @@ pub fn config(environment: &[(&str, &str)]) -> Config {
 pub fn ports(world: &Arc<World>, store: Arc<dyn StateStore>) -> (Ports, Box<dyn View>) {
     let port = || Arc::new(Port(Arc::clone(world)));
     let ports = Ports {
-        source: port(),
-        provider: port(),
+        sources: vec![port()],
+        providers: vec![port()],
         verifier: port(),
         store: Arc::new(Noted(Arc::clone(world), store)),
         probe: port(),

@@ -121,7 +121,7 @@ async fn after_as_many_looks_as_the_capacity_says_others_have_their_turn() {
         let (asks, polls) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
         let flood =
             Flood { world: Arc::clone(&world), handle: Arc::clone(&asks), polls_until_answer: Arc::clone(&polls) };
-        ports.source = Arc::new(flood);
+        ports.sources = vec![Arc::new(flood)];
         let (engine, handle) = DdnsEngine::new(&config(&environment), ports, vec![view], 7).await;
         *asks.lock().unwrap() = Some(handle);
         let (end, ended) = oneshot::channel::<()>();

@@ -29,7 +29,7 @@ async fn a_source_that_says_nothing_is_never_ready() {
         .during(&ONE, store(), async |handle| {
             time::sleep(DAY).await;
             let status = handle.status().await.unwrap();
-            assert_eq!((status.readiness, status.rung), (Readiness::Init, None));
+            assert_eq!((status.readiness, status.sources[0].rung), (Readiness::Init, None));
             assert!(!status.ready());
             world.hold(&[OLD]);
             until(&handle, Status::ready).await;
@@ -128,10 +128,10 @@ async fn a_deaf_engine_says_so() {
         .during(&ONE, store(), async |handle| {
             until(&handle, Status::ready).await;
             world.hold(&[OLD]);
-            let status = until(&handle, |status| status.source_error.is_some()).await;
-            assert_eq!(status.source_error.as_deref(), Some("the source of addresses has ended"));
+            let status = until(&handle, |status| status.source_error().is_some()).await;
+            assert_eq!(status.source_error(), Some("the source of addresses has ended"));
             time::sleep(Duration::from_secs(3600)).await;
-            assert!(handle.status().await.unwrap().source_error.is_some());
+            assert!(handle.status().await.unwrap().source_error().is_some());
         })
         .await;
     assert_eq!(world.updates().len(), 1);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ddns_core::address::{AddressFlags, Hint, InterfaceAddress, IpChangeEvent, Snapshot};
-use ddns_core::config::{Config, SecretFile, SecretFiles, Settings, VARIABLES};
+use ddns_core::config::{Config, Kind, ProviderId, SecretFile, SecretFiles, Settings, SourceId, VARIABLES, Variable};
 use ddns_core::engine::{Action, Effects, Engine, Event, Start, Status, Transition};
 use ddns_core::ports::{
     Answer, Observed, PathReport, ProviderError, RecordHandle, SaveError, UpdateKind, UpdateRequest, UpdateResult, Vote,
@@ -15,6 +15,9 @@ use ddns_core::state::SavedState;
 use ddns_core::time::{Instant, Wall};
 
 pub const NAME: &str = "vpn.example.com";
+/// A variable of some provider.
+const SERVER: Variable =
+    Variable { name: "DDNS_PROVIDER_SERVER", kind: Kind::Optional { format: "a server" }, help: "" };
 
 /// How the provider fails.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +55,9 @@ pub struct Bench {
     pub store_fails: bool,
     pub reads_fail: bool,
     pub store_hangs: bool,
+    /// A provider that never answers.
+    pub hangs: Option<ProviderId>,
+    pub ttls: Vec<Option<u32>>,
     hanging: Option<SavedState>,
 }
 
@@ -74,12 +80,12 @@ impl Bench {
     /// A fresh engine with this environment; the source is watched, no address has been seen.
     pub fn new(environment: &[(&str, &str)]) -> Self {
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let mut settings = Settings::new(environment, VARIABLES, &NoFiles);
+        let mut settings = Settings::new(environment, &[VARIABLES, &[SERVER]].concat(), &NoFiles);
         let config = Config::read(&mut settings);
         let (_, problems) = settings.finish();
         assert!(problems.is_empty(), "{problems:?}");
         let now = Instant::from_nanos(1_000_000_000_000);
-        let engine = Engine::new(&config, |_| true, start(None, now));
+        let engine = Engine::new(&config, |_, _| true, start(None, now));
         let mut bench = Self {
             config,
             engine,
@@ -103,6 +109,8 @@ impl Bench {
             store_fails: false,
             reads_fail: false,
             store_hangs: false,
+            hangs: None,
+            ttls: Vec::new(),
             hanging: None,
         };
         bench.step(Event::Started);
@@ -112,7 +120,7 @@ impl Bench {
 
     /// The process ends and starts again, with this state on disk.
     pub fn restart(&mut self, saved: Option<SavedState>) {
-        self.engine = Engine::new(&self.config, |_| true, start(saved, self.now));
+        self.engine = Engine::new(&self.config, |_, _| true, start(saved, self.now));
         self.pending.clear();
         self.step(Event::Started);
         self.settle();
@@ -120,16 +128,23 @@ impl Bench {
 
     /// The host holds exactly these addresses.
     pub fn addresses(&mut self, held: &[&str]) {
-        let held = held.iter().map(|address| InterfaceAddress {
+        let held: Vec<_> = held.iter().map(|address| ("wan0", *address)).collect();
+        self.told(SourceId(0), &held);
+    }
+
+    /// A source tells these addresses of these interfaces.
+    pub fn told(&mut self, source: SourceId, held: &[(&str, &str)]) {
+        let held = held.iter().map(|(interface, address)| InterfaceAddress {
             index: 2,
-            interface: "wan0".into(),
+            interface: (*interface).into(),
             address: address.parse().unwrap(),
             prefix_len: 24,
             flags: AddressFlags::default(),
             link_up: true,
         });
         let hint = Hint { rung: "model", kernel_at: None, received_at: self.now, announcements: 1, after_loss: false };
-        self.step(Event::Addresses(IpChangeEvent::new(Snapshot::new(held.collect()), hint)));
+        let event = IpChangeEvent::new(Snapshot::new(held.collect()), hint);
+        self.step(Event::Addresses { source, event });
         self.settle();
     }
 
@@ -140,8 +155,8 @@ impl Bench {
         self.settle();
     }
 
-    pub fn source_ends(&mut self) {
-        self.step(Event::SourceFailed { what: "the end".into() });
+    pub fn source_ends(&mut self, source: SourceId) {
+        self.step(Event::SourceFailed { source, what: "the end".into() });
         self.settle();
     }
 
@@ -171,7 +186,8 @@ impl Bench {
         let Effects { persist, actions, transitions } = self.engine.step(self.now, wall, event);
         self.log.extend(transitions);
         self.pending.extend(actions);
-        let provider = |action: &&Action| matches!(action, Action::Read { .. } | Action::Update { .. });
+        let first = |id: &ProviderId| *id == ProviderId(0);
+        let provider = |action: &&Action| matches!(action, Action::Read { provider, .. } | Action::Update { provider, .. } if first(provider));
         let at_once = self.pending.iter().filter(provider).count();
         self.most_provider_calls_at_once = self.most_provider_calls_at_once.max(at_once);
         if let Some(state) = persist {
@@ -193,7 +209,7 @@ impl Bench {
 
     fn carry_out(&mut self, action: Action) -> Option<Event> {
         match action {
-            Action::Watch => {
+            Action::Watch { .. } => {
                 self.watches += 1;
                 None
             }
@@ -209,11 +225,13 @@ impl Bench {
                 let answer = Ok(Answer { addresses, ttl: Duration::from_secs(300) });
                 Some(Event::Resolved { record, ask, votes: vec![Vote { resolver: "r".into(), answer }] })
             }
-            Action::Read { record, key } => {
+            Action::Read { provider, .. } | Action::Update { provider, .. } if self.hangs == Some(provider) => None,
+            Action::Read { record, key, .. } => {
                 self.calls.push(Call::Read);
                 Some(Event::Read { record, result: self.read(&key) })
             }
-            Action::Update { record, request } => {
+            Action::Update { record, request, .. } => {
+                self.ttls.push(request.ttl);
                 self.calls.push(Call::Attempt);
                 Some(Event::Updated { record, result: self.update(&request) })
             }
@@ -346,7 +364,7 @@ pub fn kinds(log: &[Transition]) -> Vec<&'static str> {
         Transition::AddressChanged { .. } => "address",
         Transition::AddressUnavailable { .. } => "unavailable",
         Transition::SourceFailed { .. } => "source failed",
-        Transition::SourceRestored => "source restored",
+        Transition::SourceRestored { .. } => "source restored",
         Transition::Folded { .. } => "folded",
         Transition::Unsupported { .. } => "unsupported",
         Transition::Checked { .. } => "checked",

@@ -5,6 +5,7 @@
 
 mod bench;
 mod failures;
+mod groups;
 mod proof;
 mod publish;
 mod surroundings;

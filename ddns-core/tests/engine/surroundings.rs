@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ddns_core::config::SourceId;
 use ddns_core::readiness::Readiness;
 
 use crate::bench::{Bench, NAME, kinds};
@@ -60,12 +61,12 @@ fn two_good_rounds_make_ready_and_one_bad_round_unmakes_it() {
 fn a_source_that_ends_is_watched_again_and_meanwhile_reported() {
     let mut bench = settled();
     let watches = bench.watches;
-    bench.source_ends();
-    assert!(bench.status().source_error.is_some());
+    bench.source_ends(SourceId(0));
+    assert!(bench.status().source_error().is_some());
     bench.run_for(Duration::from_secs(10));
     assert!(bench.watches > watches);
     bench.addresses(&[NEW]);
-    assert_eq!(bench.status().source_error, None);
+    assert_eq!(bench.status().source_error(), None);
     assert_eq!(bench.api(NAME, "A"), [NEW]);
 }
 

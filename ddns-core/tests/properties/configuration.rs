@@ -19,8 +19,10 @@ impl SecretFiles for OneFile {
 /// Names that exist, nearly exist, or are not ours.
 fn name() -> impl Strategy<Value = String> {
     let known = || prop::sample::select(VARIABLES.iter().map(|variable| variable.name).collect::<Vec<_>>());
+    let group = || prop::sample::select(vec!["1", "2", "40", "01", "<N>", "B"]);
     prop_oneof![
-        8 => known().prop_map(str::to_owned),
+        8 => (known(), group()).prop_map(|(name, number)| name.replace("<N>", number)),
+        1 => group().prop_map(|name| format!("DDNS_PROVIDER_{name}_TYPE")),
         1 => prop::sample::select(vec!["CREDENTIALS_DIRECTORY", "PATH", "DDNS_", "DDNS_SOME_TOKEN", "DDNS_SOME_TOKEN_FILE"])
             .prop_map(str::to_owned),
         1 => (known(), "[A-Z_ä]{1,3}").prop_map(|(name, end)| name.to_owned() + &end),
@@ -60,7 +62,16 @@ proptest! {
         let _ = settings.secret(&SECRET);
         let (_, problems) = settings.finish();
 
-        let names: BTreeSet<&str> = known.iter().map(|variable| variable.name).chain(["DDNS_SOME_TOKEN_FILE"]).collect();
+        let mut names: BTreeSet<String> = BTreeSet::from(["DDNS_SOME_TOKEN_FILE".to_owned()]);
+        for variable in known.iter().filter(|variable| !variable.name.contains("<N>")) {
+            names.insert(variable.name.to_owned());
+        }
+        for group in ["1", "2", "40", "01", "B"] {
+            if !group.starts_with(['0', 'B']) {
+                names.extend(known.iter().map(|variable| variable.name.replace("<N>", group)));
+            }
+            names.insert(format!("DDNS_PROVIDER_{group}_TYPE"));
+        }
         let unknown = environment.keys().filter(|name| name.starts_with("DDNS_") && !names.contains(name.as_str()));
         let told = problems.iter().filter(|problem| problem.reason == "no such variable").map(|problem| &problem.variable);
         prop_assert_eq!(unknown.collect::<Vec<_>>(), told.collect::<Vec<_>>());

@@ -167,7 +167,7 @@ impl Judge {
     /// Takes note of what the engine is about to be told.
     pub fn tells(&mut self, now: Duration, event: &Event) {
         match event {
-            Event::Addresses(news) => {
+            Event::Addresses { event: news, .. } => {
                 self.source_fails = false;
                 if news.snapshot != self.told {
                     for (family, changed) in Family::ALL.into_iter().zip(&mut self.changed) {
@@ -309,7 +309,7 @@ impl Judge {
         let fresh = !matches!(action, Action::AddressesHeld(_) | Action::CloseIdle);
         hold(!(self.stopping && fresh), "nothing new while stopping", || format!("{action:?}"))?;
         match action {
-            Action::Update { record, request } => {
+            Action::Update { record, request, .. } => {
                 self.update(record.0, request)?;
                 self.called(now, record.0)?;
                 let state = &mut self.records[record.0];
@@ -331,7 +331,7 @@ impl Judge {
                 self.overtaken = false;
                 hold(pause >= Duration::from_millis(700), "no storm of probes", || format!("{pause:?} apart"))
             }
-            Action::Watch | Action::AddressesHeld(_) | Action::CloseIdle => Ok(()),
+            Action::Watch { .. } | Action::AddressesHeld(_) | Action::CloseIdle => Ok(()),
         }
     }
 
@@ -374,8 +374,8 @@ impl Judge {
     }
 
     fn status(&self, now: Duration, status: &Status, api: &Provider) -> Judged {
-        hold(status.source_error.is_some() == self.source_fails, "g: a failing source is told", || {
-            format!("{:?}", status.source_error)
+        hold(status.source_error().is_some() == self.source_fails, "g: a failing source is told", || {
+            format!("{:?}", status.source_error())
         })?;
         let hangs = self.saving_since.is_some_and(|since| now >= since + SAVE_HANGS);
         let fine = status.store_error.is_some() || !(hangs || self.save_failed);

@@ -5,6 +5,7 @@ use std::mem::discriminant;
 use std::time::Duration;
 
 use ddns_core::address::{Family, Hint, IpChangeEvent};
+use ddns_core::config::SourceId;
 use ddns_core::engine::{Action, Effects, Engine, Event, Start};
 use ddns_core::ports::{PathReport, SaveError, UpdateRequest};
 use ddns_core::time::{Instant, Wall};
@@ -240,10 +241,10 @@ impl World {
     fn carries_out(&mut self, action: Action, save: Option<u64>) {
         let run = self.run;
         match action {
-            Action::Watch => {
+            Action::Watch { .. } => {
                 if self.weather.is(Fault::SourceBroken) {
                     let what = "no netlink".to_owned();
-                    return self.answers(Duration::from_millis(1), Event::SourceFailed { what });
+                    return self.answers(Duration::from_millis(1), Event::SourceFailed { source: SourceId(0), what });
                 }
                 self.watching = true;
                 self.after(Duration::from_micros(100), Item::Announces(run));
@@ -258,7 +259,7 @@ impl World {
                 self.answers(latency, Event::Resolved { record, ask, votes });
             }
             Action::Read { record, .. } => self.calls(record.0, save, None),
-            Action::Update { record, request } => self.calls(record.0, save, Some(request)),
+            Action::Update { record, request, .. } => self.calls(record.0, save, Some(request)),
             Action::Probe => {
                 let latency = self.latency(Fault::WanDown);
                 let report = self.report();
@@ -363,7 +364,7 @@ impl World {
         let received_at = Instant::since_boot(self.now - self.booted);
         let hint = Hint { rung: "model", kernel_at: None, received_at, announcements: 1, after_loss: false };
         let event = IpChangeEvent::new(self.host.snapshot(), hint);
-        self.at(self.last_news, Item::Tells(self.run, Box::new(Event::Addresses(event))));
+        self.at(self.last_news, Item::Tells(self.run, Box::new(Event::Addresses { source: SourceId(0), event })));
     }
 
     fn starts(&mut self) -> Judged {
@@ -383,7 +384,7 @@ impl World {
             wall: self.wall(),
         };
         self.history.say(self.now, format_args!("process: starts with {:?}", start.saved));
-        self.engine = Some(Engine::new(&self.plan.config, |_| true, start));
+        self.engine = Some(Engine::new(&self.plan.config, |_, _| true, start));
         self.tell(Event::Started)
     }
 

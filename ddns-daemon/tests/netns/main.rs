@@ -2,6 +2,7 @@
 //! of Cloudflare's API. Needs root.
 
 mod faults;
+mod groups;
 mod main_job;
 mod scene;
 mod swaps;

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ddns_testbed::world::HOST_INTERFACE;
-use ddns_testbed::{Authority, CloudflareDouble, Daemon, Named, Record, Schema, Signal, World};
+use ddns_testbed::{Authority, CloudflareDouble, Daemon, Identity, Named, Record, Schema, Signal, World};
 use serde_json::Value;
 use tempfile::TempDir;
 
 pub const TOKEN: &str = "q8Vn2Lr5Tz7Wc3Xb6Yd9Fg1Hj4Km0Ps_Ru-AeIoB";
+pub const SECOND_TOKEN: &str = "Zs7Lk2Mv9Qx4Nc8Bt1Wy6Ru3Eo5Ip0Ad-Gf_HjKlM";
 pub const ZONE: &str = "ddns.test";
 pub const NAME: &str = "vpn.ddns.test";
 /// The bound of every wait. No test depends on how much of it is used.
@@ -26,6 +27,7 @@ pub struct Scene<'a> {
     pub double: CloudflareDouble,
     pub named: Named<'a>,
     pub world: &'a World,
+    identity: Identity,
     directory: TempDir,
 }
 
@@ -42,7 +44,17 @@ impl<'a> Scene<'a> {
         let directory = tempfile::tempdir()?;
         authority.write_pem(&directory.path().join("ca.pem"))?;
         fs::write(directory.path().join("token"), TOKEN)?;
-        Ok(Self { double, named, world, directory })
+        Ok(Self { double, named, world, identity, directory })
+    }
+
+    /// A second account at the same provider.
+    pub fn second_account(&self) -> Result<CloudflareDouble> {
+        CloudflareDouble::builder(self.identity.server_config()?, SECOND_TOKEN)
+            .inside(&self.world.internet, &World::cloudflare_addresses())
+            .at_port(8444)
+            .zone(ZONE)
+            .publishing_to(&self.named)
+            .start()
     }
 
     pub fn path(&self, name: &str) -> String {

@@ -51,7 +51,7 @@ impl World {
                     self.watching = false;
                     let at = self.last_news.max(self.now);
                     let what = "the stream has ended".to_owned();
-                    self.at(at, Item::Tells(self.run, Box::new(Event::SourceFailed { what })));
+                    self.at(at, Item::Tells(self.run, Box::new(Event::SourceFailed { source: SourceId(0), what })));
                 }
             }
             Fault::HandleStale => self.provider.moves(record),
@@ -139,7 +139,7 @@ impl World {
     pub(super) fn healthy(&mut self) -> Judged {
         let Some(engine) = &self.engine else { return violated("f: heals", "no process") };
         let status = engine.status();
-        let fine = status.ready() && status.source_error.is_none() && status.store_error.is_none();
+        let fine = status.ready() && status.source_error().is_none() && status.store_error.is_none();
         let fine = fine && (engine.idle() || self.plan.config.probe_interval.is_some());
         if !fine {
             return violated("f: heals", format!("{status:#?}, idle: {}", engine.idle()));

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::effects::Transition;
 use crate::address::{Family, Hint, Snapshot};
+use crate::config::SourceId;
 use crate::selection::Candidates;
 use crate::settle::Settle;
 use crate::time::Instant;
@@ -10,17 +11,19 @@ use crate::time::Instant;
 /// How long an address may be gone before that is told.
 const GAP: Duration = Duration::from_secs(1);
 
-/// What one address family has to publish.
+/// The address of one family that one source has to publish, of any interface or of one.
 #[derive(Debug)]
-pub(super) struct FamilyState {
+pub(super) struct Lane {
+    pub(super) source: SourceId,
     pub(super) family: Family,
+    pub(super) interface: Option<String>,
     settle: Settle,
     candidates: Candidates,
     published: Option<IpAddr>,
     unavailable: Unavailable,
 }
 
-/// Whether a family is without a publishable address. A moment of that belongs to every swap and is not told.
+/// Whether a lane is without a publishable address. A moment of that belongs to every swap and is not told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Unavailable {
     No,
@@ -28,19 +31,21 @@ enum Unavailable {
     Told,
 }
 
-/// What a snapshot means for a family.
+/// What a snapshot means for a lane.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Seen {
     /// Its candidates are not those of before.
     pub(super) changed: bool,
-    /// They leave no doubt: [`FamilyState::adopt`] at once.
+    /// They leave no doubt: [`Lane::adopt`] at once.
     pub(super) adopt: bool,
 }
 
-impl FamilyState {
-    pub(super) fn new(family: Family, pause: Duration) -> Self {
+impl Lane {
+    pub(super) fn new(source: SourceId, family: Family, interface: Option<String>, pause: Duration) -> Self {
         Self {
+            source,
             family,
+            interface,
             settle: Settle::new(pause),
             candidates: Candidates::default(),
             published: None,
@@ -48,9 +53,9 @@ impl FamilyState {
         }
     }
 
-    /// Takes note of a snapshot. `wanted`: some record needs an address of this family.
-    pub(super) fn observe(&mut self, now: Instant, snapshot: &Snapshot, interface: Option<&str>, wanted: bool) -> Seen {
-        let candidates = Candidates::of(snapshot, self.family, interface);
+    /// Takes note of a snapshot. `wanted`: some record needs an address of this lane.
+    pub(super) fn observe(&mut self, now: Instant, snapshot: &Snapshot, wanted: bool) -> Seen {
+        let candidates = Candidates::of(snapshot, self.family, self.interface.as_deref());
         let changed = candidates != self.candidates;
         let adopt = self.settle.observe(now, &candidates, self.published);
         let missed = wanted || self.published.is_some() || !candidates.rejected.is_empty();
