@@ -43,7 +43,7 @@ fn main() {
 
     let mut world = World::settled(RECORDS, Duration::from_millis(50), OLD);
     let (steps, updates) = (world.steps, world.updates);
-    #[expect(clippy::disallowed_methods, reason = "a bench measures")]
+    #[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a bench measures")]
     let begun = std::time::Instant::now();
     let first = allocation_counter::measure(|| minute(&mut world, 0));
     let rest = allocation_counter::measure(|| (1..MINUTES).for_each(|number| minute(&mut world, number)));

@@ -1,7 +1,5 @@
 //! What the environment may hold, as far as the core itself says; the daemon's tests have the rest.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 

@@ -1,7 +1,5 @@
 //! Plug-ins by name.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::sync::Arc;
 
 use ddns_core::config::{Config, Endpoint, Kind, SecretFile, SecretFiles, Settings, Variable};

@@ -1,7 +1,5 @@
 //! Words that operators and log readers rely on.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use std::collections::BTreeSet;
 
 use ddns_core::address::Family;
