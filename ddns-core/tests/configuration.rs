@@ -122,3 +122,26 @@ fn every_problem_of_the_common_variables_is_told_at_once() {
     let warned: Vec<_> = warnings.iter().map(|warning| warning.variable.as_str()).collect();
     assert_eq!(warned, ["DDNS_MIN_UPDATE_INTERVAL_SECS", "DDNS_DOH_URLS"]);
 }
+
+/// FAULTS 66: what groups of variables can get wrong among themselves is told like everything else.
+#[test]
+fn a_group_that_contradicts_itself_or_another_variable_is_told() {
+    let token = Variable { name: "DDNS_PROVIDER_API_TOKEN", kind: Kind::Secret, help: "A secret." };
+    let problem = |pairs: &[(&str, &str)], variable: &str| {
+        let known = [VARIABLES, &[token]].concat();
+        let mut settings = Settings::new(environment(pairs), &known, &OneFile(b"", false));
+        Config::read(&mut settings);
+        let (_, problems) = settings.finish();
+        let found = problems.iter().find(|problem| problem.variable == variable);
+        found.unwrap_or_else(|| panic!("{variable} is not among {problems:?}")).to_string()
+    };
+    let empty = problem(&[("DDNS_RECORDS", "a.example.com,,b.example.com")], "DDNS_RECORDS");
+    assert!(empty.contains("empty"), "{empty}");
+    let suffixed =
+        [("DDNS_RECORD_1_NAME", "a.example.com"), ("DDNS_RECORD_1_TYPE", "A"), ("DDNS_RECORD_1_SUFFIX", "::1/64")];
+    let suffix = problem(&suffixed, "DDNS_RECORD_1_SUFFIX");
+    assert!(suffix.contains("only an AAAA record has a suffix"), "{suffix}");
+    let named = [("DDNS_RECORDS", "a.example.com"), ("DDNS_PROVIDER_API_TYPE", "cloudflare")];
+    let name = problem(&named, "DDNS_PROVIDER_API_TYPE");
+    assert!(name.contains("DDNS_PROVIDER_API_TOKEN begins like it"), "{name}");
+}
