@@ -118,6 +118,24 @@ async fn a_saved_time_that_cannot_be_is_clamped() {
     }
 }
 
+/// FAULTS 57: the same for what a provider asked for: an hour at most.
+#[tokio::test(start_paused = true)]
+async fn a_saved_request_for_patience_is_clamped() {
+    let world = World::new(&[OLD]);
+    let text = r#"{"format":1,"records":{"a.example.com A":{"asked_until":9999999999999999}}}"#;
+    let store = Arc::new(Encoded::default());
+    store.save(&SavedState::decode(text.as_bytes()).unwrap()).await.unwrap();
+    world
+        .during(&ONE, store, async |handle| {
+            time::sleep(HOUR - Duration::from_secs(1)).await;
+            assert_eq!(world.updates(), []);
+            time::sleep(Duration::from_secs(2)).await;
+            until(&handle, Status::ready).await;
+        })
+        .await;
+    assert_eq!(world.updates().len(), 1);
+}
+
 /// FAULTS 43: a crash between the two records of a name is made up for by what the difference says.
 #[tokio::test(start_paused = true)]
 async fn a_restart_between_two_records_writes_only_the_second() {
