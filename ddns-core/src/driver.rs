@@ -27,7 +27,7 @@ const REQUESTS: usize = 16;
 
 /// All that the driver works with.
 pub struct Ports {
-    /// Where addresses come from, by [`SourceId`](crate::config::SourceId): one for each of the configuration.
+    /// Where addresses come from, by [`SourceId`]: one for each of the configuration.
     pub sources: Vec<Arc<dyn IpSource>>,
     /// Where records are kept, by [`ProviderId`](crate::config::ProviderId): one for each of the configuration.
     pub providers: Vec<Arc<dyn DnsProvider>>,

@@ -137,6 +137,8 @@ pub struct Publish {
     failures: u32,
     /// Those of them that called for patience.
     patient_failures: u32,
+    /// Those of them that were writes.
+    failed_writes: u32,
     /// Nothing is asked of the provider until then; that holds for every address.
     held: Option<(Instant, Why)>,
     /// The provider itself asked for that (`Retry-After`).
@@ -159,6 +161,7 @@ impl Publish {
             proxied,
             failures: 0,
             patient_failures: 0,
+            failed_writes: 0,
             held: asked_until.map(|until| (until, Why::Unavailable)),
             asked_until,
         }
@@ -324,9 +327,9 @@ impl Publish {
     }
 
     /// The first failure of a write is repeated as soon as it is known to have had no effect; then patience is due, as
-    /// long as it is the same write.
+    /// long as it is the same write. Reads that failed had their patience already.
     fn write_after_read(&mut self, now: Instant, target: IpAddr, jitter: &mut Jitter) -> State {
-        if self.failures < 2 || self.desired != Some(target) {
+        if self.failed_writes < 2 || self.desired != Some(target) {
             return self.due(now, Step::Write);
         }
         self.held = Some((now + self.patience(jitter), Why::Unavailable));
@@ -348,7 +351,7 @@ impl Publish {
     }
 
     const fn forget_failures(&mut self) {
-        (self.failures, self.patient_failures) = (0, 0);
+        (self.failures, self.patient_failures, self.failed_writes) = (0, 0, 0);
     }
 
     fn confirm(&mut self, address: IpAddr) {
@@ -360,6 +363,7 @@ impl Publish {
     pub fn failed(&mut self, now: Instant, error: &ProviderError, jitter: &mut Jitter) -> Option<Failure> {
         let State::Running { step: running, target } = self.state else { return None };
         self.failures = self.failures.saturating_add(1);
+        self.failed_writes = self.failed_writes.saturating_add(u32::from(running == Step::Write));
         let nth = self.failures - 1;
         let redial = Backoff::new(REDIAL, RETRY_CAP).wait(nth, jitter);
         let (step, why, wait) = match error {

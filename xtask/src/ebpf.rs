@@ -18,6 +18,8 @@ pub struct Pins {
     pub llvm: &'static str,
     /// The Debian packages that hold this LLVM.
     pub llvm_packages: &'static [&'static str],
+    /// The Debian package that holds its command-line tools.
+    pub llvm_tools: &'static [&'static str],
     /// Where they put it.
     pub llvm_prefix: &'static str,
     /// The version of bpf-linker.
@@ -31,6 +33,7 @@ pub const PINS: Pins = Pins {
     nightly: "nightly-2026-05-20",
     llvm: "22",
     llvm_packages: &["llvm-22-dev", "libclang-22-dev"],
+    llvm_tools: &["llvm-22"],
     llvm_prefix: "/usr/lib/llvm-22",
     linker: "0.13.0",
     linker_features: &["llvm-22"],

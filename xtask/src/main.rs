@@ -1,9 +1,12 @@
 //! The project's commands.
 
+mod bench;
 mod ci;
+mod coverage;
 mod demo;
 mod ebpf;
 mod kernel_test;
+mod reliability;
 mod setup;
 mod test;
 mod tidy;
@@ -46,6 +49,10 @@ enum Verb {
         #[arg(long)]
         write: bool,
     },
+    /// Measure what the engine costs, and that a storm of changes stays within its bounds
+    Bench,
+    /// Tell which lines of ddns-core no test reaches
+    Coverage,
     /// All that a change has to pass: format, lints, tidy, licences, documentation, demo, tests
     Ci,
 }
@@ -58,6 +65,8 @@ fn main() -> ExitCode {
         Verb::Ebpf => ebpf::run(),
         Verb::KernelTest { versions, only } => kernel_test::run(&versions, only.as_deref()),
         Verb::Tidy { write } => tidy::run(write),
+        Verb::Bench => bench::run(),
+        Verb::Coverage => coverage::run(),
         Verb::Ci => ci::run(),
     };
     match done {

@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::coverage;
 use crate::ebpf::{self, Compiler, PINS};
-use crate::{is_root, root, step};
+use crate::{is_root, root, step, tool};
 
 /// Options of `cargo xtask setup`.
 #[derive(clap::Args)]
@@ -17,7 +18,7 @@ pub struct Arguments {
     check: bool,
 }
 
-/// What the components are for; each verb also needs what those before it need.
+/// What the components are for; demo, test and ci also need what those before them need.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     /// `cargo xtask demo`
@@ -28,6 +29,18 @@ pub enum Purpose {
     Kernels,
     /// `cargo xtask ci`
     Ci,
+    /// `cargo xtask coverage`, alone: no other verb needs what it needs
+    Coverage,
+}
+
+impl Purpose {
+    /// Whether what is there for another purpose is needed for this one.
+    fn needs(self, other: Self) -> bool {
+        match self {
+            Self::Demo | Self::Test | Self::Kernels | Self::Ci => other <= self,
+            Self::Coverage => other == self,
+        }
+    }
 }
 
 /// Something that a verb of xtask needs.
@@ -48,7 +61,7 @@ enum Install {
 }
 
 /// In the order of installation: bpf-linker is linked with the packages above it.
-const COMPONENTS: [Component; 11] = [
+const COMPONENTS: [Component; 13] = [
     Component {
         name: "C compiler",
         purpose: Purpose::Demo,
@@ -129,6 +142,20 @@ const COMPONENTS: [Component; 11] = [
         present: || tool_runs("cargo-deny") || runs("cargo-deny", "--version"),
         install: Install::Cargo { package: "cargo-deny", version: "0.20.2", features: &[] },
     },
+    Component {
+        name: "LLVM tools",
+        purpose: Purpose::Coverage,
+        why: "read what an instrumented test run has counted",
+        present: || coverage::llvm_tools().iter().all(|(_, tool)| runs(tool, "--version")),
+        install: Install::Debian(PINS.llvm_tools),
+    },
+    Component {
+        name: "cargo-llvm-cov",
+        purpose: Purpose::Coverage,
+        why: "runs the tests instrumented and lists the lines that none reached",
+        present: || runs(tool("cargo-llvm-cov"), "llvm-cov --version"),
+        install: Install::Cargo { package: "cargo-llvm-cov", version: "0.9.1", features: &[] },
+    },
 ];
 
 /// Installs what any verb needs, or only says what is missing.
@@ -144,7 +171,7 @@ pub fn ensure(purpose: Purpose) -> Result<()> {
 
 /// Checks every component, then installs what is missing; goes on after a failure and reports it at the end.
 fn provide(purpose: Purpose, only_check: bool) -> Result<()> {
-    let needed = COMPONENTS.iter().filter(|component| component.purpose <= purpose);
+    let needed = COMPONENTS.iter().filter(|component| purpose.needs(component.purpose));
     let missing: Vec<&Component> = needed.filter(|component| !report(component)).collect();
     if missing.is_empty() {
         println!("setup: everything is here");
@@ -232,11 +259,11 @@ fn tool_runs(name: &str) -> bool {
     runs(root().join("target/tools/bin").join(name), "--version")
 }
 
-/// Whether the program starts; daemons live outside a user's PATH.
-fn runs(program: impl AsRef<std::ffi::OsStr>, version: &str) -> bool {
+/// Whether the program starts with these arguments; daemons live outside a user's PATH.
+fn runs(program: impl AsRef<std::ffi::OsStr>, arguments: &str) -> bool {
     let path = env::var("PATH").unwrap_or_default();
     let status = Command::new(program)
-        .arg(version)
+        .args(arguments.split(' '))
         .env("PATH", format!("{path}:/usr/local/sbin:/usr/sbin:/sbin"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())

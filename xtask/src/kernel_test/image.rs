@@ -17,6 +17,7 @@ const PROGRAMS: [&str; 2] = ["ip", "radvd"];
 const INIT: &str = "#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/sbin:/bin TMPDIR=/tmp
+umask 022
 mount -t proc none /proc
 mount -t sysfs none /sys
 mount -t devtmpfs none /dev
