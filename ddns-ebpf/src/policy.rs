@@ -7,7 +7,7 @@ use ddns_ebpf::{AddressKey, AddressRecord, DAD_FAILED, Event, TENTATIVE};
 /// What was last announced of an address: its flags and the length of its prefix. An address that falls out is announced
 /// once more than needed.
 #[map]
-static KNOWN: LruHashMap<AddressKey, u64> = LruHashMap::with_max_entries(4096, 0);
+static KNOWN: LruHashMap<AddressKey, u64> = LruHashMap::with_max_entries(1024, 0);
 /// The interfaces that matter, while [`ONLY_LISTED`] is set.
 #[map]
 static INTERFACES: HashMap<u32, u8> = HashMap::with_max_entries(64, 0);

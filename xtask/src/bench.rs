@@ -3,18 +3,35 @@
 use std::fs;
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
-use crate::{cargo, step};
+use crate::{cargo, ebpf, is_root, step};
 
-/// Steps of the engine, and a storm of changes. Figures differ from machine to machine; what is promised of the storm
-/// is asserted.
-pub fn run() -> Result<()> {
+/// What can be measured.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Subject {
+    /// Steps of the engine, and a storm of changes
+    Engine,
+    /// How soon and at what cost the kernel's announcements are heard, rung by rung (root)
+    Kernel,
+}
+
+/// Figures differ from machine to machine; what is promised is asserted.
+pub fn run(subjects: &[Subject]) -> Result<()> {
+    let wants = |subject| subjects.is_empty() || subjects.contains(&subject);
     println!("machine: {}", machine());
-    step("bench: one step of the engine");
-    cargo(&["bench", "--quiet", "--package", "ddns-core", "--bench", "step", "--", "--noplot", "--quiet"])?;
-    step("bench: an hour of a storm");
-    cargo(&["bench", "--quiet", "--package", "ddns-core", "--bench", "storm"])?;
+    if wants(Subject::Engine) {
+        step("bench: one step of the engine");
+        cargo(&["bench", "--quiet", "--package", "ddns-core", "--bench", "step", "--", "--noplot", "--quiet"])?;
+        step("bench: an hour of a storm");
+        cargo(&["bench", "--quiet", "--package", "ddns-core", "--bench", "storm"])?;
+    }
+    if wants(Subject::Kernel) {
+        step("bench: the kernel's announcements");
+        ensure!(is_root(), "network namespaces and eBPF need root");
+        ebpf::run()?;
+        cargo(&["bench", "--quiet", "--package", "ddns-linux", "--bench", "kernel"])?;
+    }
     println!("machine: {}", machine());
     Ok(())
 }

@@ -49,8 +49,11 @@ enum Verb {
         #[arg(long)]
         write: bool,
     },
-    /// Measure what the engine costs, and that a storm of changes stays within its bounds
-    Bench,
+    /// Measure what things cost, beside the machine they were measured on
+    Bench {
+        /// Some of it only
+        subjects: Vec<bench::Subject>,
+    },
     /// Tell which lines of ddns-core no test reaches
     Coverage,
     /// All that a change has to pass: format, lints, tidy, licences, documentation, demo, tests
@@ -65,7 +68,7 @@ fn main() -> ExitCode {
         Verb::Ebpf => ebpf::run(),
         Verb::KernelTest { versions, only } => kernel_test::run(&versions, only.as_deref()),
         Verb::Tidy { write } => tidy::run(write),
-        Verb::Bench => bench::run(),
+        Verb::Bench { subjects } => bench::run(&subjects),
         Verb::Coverage => coverage::run(),
         Verb::Ci => ci::run(),
     };
