@@ -12,7 +12,7 @@ use crate::{cargo, step};
 pub fn run() -> Result<()> {
     println!("machine: {}", machine());
     step("bench: one step of the engine");
-    cargo(&["bench", "--quiet", "--package", "ddns-core", "--bench", "step", "--", "--noplot", "--quiet"])?;
+    cargo(&["bench", "--quiet", "--package", "ddns-core", "--bench", "step", "--", "--noplot"])?;
     step("bench: an hour of a storm");
     cargo(&["bench", "--quiet", "--package", "ddns-core", "--bench", "storm"])?;
     println!("machine: {}", machine());
