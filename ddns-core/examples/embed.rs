@@ -46,7 +46,7 @@ impl IpSource for Line {
         let event = |address| async move {
             sleep(Duration::from_millis(if address == FIRST { 0 } else { 50 })).await;
             let received_at = World.now();
-            let hint = Hint { rung: "embed", kernel_at: None, received_at, announcements: 1, after_loss: false };
+            let hint = Hint::new("embed", received_at, 1);
             Ok(IpChangeEvent::new(holding(address), hint))
         };
         stream::iter([FIRST, SECOND]).then(event).chain(stream::pending()).boxed()

@@ -100,6 +100,43 @@ pub struct Hint {
     pub announcements: u32,
     /// Announcements were lost (a full ring, ENOBUFS) and this snapshot makes up for them.
     pub after_loss: bool,
+    /// Who made the change, where the kernel said so.
+    pub by: Option<Changer>,
+    /// Connections make no progress: a reason to look at the way to the Internet. The addresses may be as before.
+    pub distress: Option<Distress>,
+}
+
+impl Hint {
+    /// A source looked of its own accord, or was told by `rung` at this time.
+    pub const fn new(rung: &'static str, received_at: Instant, announcements: u32) -> Self {
+        Self { rung, kernel_at: None, received_at, announcements, after_loss: false, by: None, distress: None }
+    }
+}
+
+/// A process that changed an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Changer {
+    /// Its id.
+    pub pid: u32,
+    /// Its name, padded with zeros. Any process may call itself anything.
+    pub comm: [u8; 16],
+}
+
+impl fmt::Display for Changer {
+    /// `pppd[812]`; what is no printable ASCII is escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.comm.split(|octet| *octet == 0).next().unwrap_or_default();
+        write!(f, "{}[{}]", name.escape_ascii(), self.pid)
+    }
+}
+
+/// What TCP connections suffered within two seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Distress {
+    /// Segments sent again.
+    pub retransmissions: u32,
+    /// Resets received.
+    pub resets: u32,
 }
 
 /// A source's news: the host's addresses as they are, and why it looked.

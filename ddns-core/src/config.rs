@@ -38,6 +38,8 @@ pub struct Config {
     pub startup_delay: Duration,
     /// The most news of the source taken before anything else gets its turn.
     pub event_capacity: usize,
+    /// Between two looks at the addresses that nothing announced; `None` for none.
+    pub audit_interval: Option<Duration>,
     /// Between two probe rounds while ready; `None` for none.
     pub probe_interval: Option<Duration>,
     /// What is probed.
@@ -127,6 +129,12 @@ const SETTLE_MS: Variable = Variable {
     kind: Kind::Number { min: 0, max: 500, default: 50 },
     help: "The rest that ends a phase of changes that leave doubt about the new address. A plain swap doesn't wait.",
 };
+const AUDIT_INTERVAL_SECS: Variable = Variable {
+    name: "DDNS_AUDIT_INTERVAL_SECS",
+    kind: Kind::Number { min: 0, max: 86_400, default: 600 },
+    help: "Between two looks at the addresses that nothing has announced, in case an announcement went missing; 0 for \
+           none.",
+};
 const PROBE_INTERVAL_SECS: Variable = Variable {
     name: "DDNS_PROBE_INTERVAL_SECS",
     kind: Kind::Number { min: 0, max: 86_400, default: 120 },
@@ -178,6 +186,7 @@ pub const VARIABLES: &[Variable] = &[
     STARTUP_DELAY_SECS,
     SETTLE_MS,
     EVENT_CHANNEL_CAPACITY,
+    AUDIT_INTERVAL_SECS,
     DOH_URLS,
     PROBE_TARGETS,
     PROBE_INTERVAL_SECS,
@@ -212,14 +221,18 @@ impl Config {
             settle: Duration::from_millis(settings.number(&SETTLE_MS)),
             startup_delay: Duration::from_secs(settings.number(&STARTUP_DELAY_SECS)),
             event_capacity: usize::try_from(settings.number(&EVENT_CHANNEL_CAPACITY)).unwrap_or(usize::MAX),
-            probe_interval: Some(settings.number(&PROBE_INTERVAL_SECS))
-                .filter(|secs| *secs > 0)
-                .map(Duration::from_secs),
+            audit_interval: interval(settings, &AUDIT_INTERVAL_SECS),
+            probe_interval: interval(settings, &PROBE_INTERVAL_SECS),
             probe_targets: read_each(settings, &PROBE_TARGETS, HostPort::parse),
             doh: endpoints(settings, &DOH_URLS),
             admin_socket: PathBuf::from(settings.text(&ADMIN_SOCKET).unwrap_or_default()),
         }
     }
+}
+
+/// A number of seconds; 0 is none.
+fn interval(settings: &mut Settings<'_>, variable: &Variable) -> Option<Duration> {
+    Some(settings.number(variable)).filter(|secs| *secs > 0).map(Duration::from_secs)
 }
 
 /// The endpoints of a comma list; plain `http://` is warned of.

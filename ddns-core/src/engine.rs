@@ -188,6 +188,11 @@ impl Engine {
         let unchanged = source.snapshot.as_ref() == Some(&event.snapshot);
         let before = if unchanged { None } else { source.snapshot.replace(event.snapshot) };
         self.count_folded(&event.hint, effects);
+        if let Some(distress) = event.hint.distress
+            && self.readiness.distress(self.now)
+        {
+            effects.transitions.push(Transition::Distress(distress));
+        }
         if unchanged {
             return;
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::address::Family;
-use crate::backoff::Jitter;
+use crate::backoff::{Backoff, Jitter};
 use crate::ports::PathReport;
 use crate::time::Instant;
 
@@ -13,6 +13,9 @@ use crate::time::Instant;
 const CONFIRM: Duration = Duration::from_secs(1);
 /// Between two rounds while not ready.
 const WHILE_NOT_READY: Duration = Duration::from_secs(30);
+/// How long distress is not heard after a false alarm.
+const DEAF: Backoff = Backoff::new(Duration::from_secs(30), DEAF_AT_MOST);
+const DEAF_AT_MOST: Duration = Duration::from_secs(600);
 /// Good rounds in a row, with the same addresses, that make ready.
 const CONFIRMATIONS: u32 = 2;
 
@@ -68,12 +71,19 @@ pub struct ReadinessMachine {
     probe: Probe,
     began: Option<Instant>,
     beat: Option<Duration>,
+    /// The rounds that distress asked for and that found nothing, in a row.
+    false_alarms: u32,
+    /// Distress brings no round forward to before that.
+    deaf_until: Option<Instant>,
+    /// Distress asked for the round that is due or under way.
+    alarmed: bool,
 }
 
 impl ReadinessMachine {
     /// `beat` is the time between two rounds while ready, `None` for no rounds without a hint.
     pub const fn new(beat: Option<Duration>) -> Self {
-        Self { state: Readiness::Init, good_rounds: 0, probe: Probe::Rest, began: None, beat }
+        let (state, probe) = (Readiness::Init, Probe::Rest);
+        Self { state, good_rounds: 0, probe, began: None, beat, false_alarms: 0, deaf_until: None, alarmed: false }
     }
 
     /// The state.
@@ -91,6 +101,38 @@ impl ReadinessMachine {
             Probe::Running { .. } => Probe::Running { again: true },
             Probe::Rest | Probe::Due(_) => Probe::Due(self.soon(now)),
         };
+    }
+
+    /// Connections make no progress: a reason to look now. A peer that loses packets makes the same, so that after a
+    /// look that found nothing wrong the next one has to wait. True if a round is brought forward.
+    pub fn distress(&mut self, now: Instant) -> bool {
+        let soon = self.soon(now).max(self.deaf_until.unwrap_or(now));
+        let brought_forward = match self.probe {
+            Probe::Rest => self.state != Readiness::Init,
+            Probe::Due(at) => soon < at,
+            Probe::Running { .. } => false,
+        };
+        if brought_forward {
+            self.probe = Probe::Due(soon);
+            self.alarmed = true;
+        }
+        brought_forward
+    }
+
+    /// The round has ended that distress asked for.
+    fn alarm_over(&mut self, now: Instant, good: bool, jitter: &mut Jitter) {
+        if !std::mem::take(&mut self.alarmed) {
+            return;
+        }
+        // Long after the last false alarm, this is another trouble.
+        let stale = self.deaf_until.is_some_and(|until| now.saturating_since(until) > DEAF_AT_MOST);
+        if !good || stale {
+            (self.false_alarms, self.deaf_until) = (0, None);
+        }
+        if good {
+            self.deaf_until = Some(now + DEAF.wait(self.false_alarms, jitter));
+            self.false_alarms = self.false_alarms.saturating_add(1);
+        }
     }
 
     /// At once, but a flapping address must not make a storm of rounds.
@@ -125,6 +167,7 @@ impl ReadinessMachine {
             return;
         }
         let good = is_good(report);
+        self.alarm_over(now, good, jitter);
         self.good_rounds = if good { self.good_rounds.saturating_add(1) } else { 0 };
         self.state = match (self.state, good) {
             (Readiness::Init, _) => Readiness::Init,

@@ -54,7 +54,7 @@ impl World {
         };
         let snapshot = Snapshot::new(self.held.lock().unwrap().iter().map(address).collect());
         let now = Instant::default();
-        let hint = Hint { rung: "model", kernel_at: None, received_at: now, announcements: 1, after_loss: false };
+        let hint = Hint::new("model", now, 1);
         IpChangeEvent::new(snapshot, hint)
     }
 

@@ -1,5 +1,6 @@
 use std::net::IpAddr;
 
+use ddns_core::address::Distress;
 use ddns_core::driver::View;
 use ddns_core::engine::{Status, Transition};
 use ddns_core::ports::UpdateKind;
@@ -24,8 +25,9 @@ fn log(now: Instant, at_ns: u64, transition: &Transition) {
             let rung = hint.map(|hint| hint.rung);
             let kernel_ns = hint.and_then(|hint| hint.kernel_at).map(Instant::as_nanos);
             let received_ns = hint.map(|hint| hint.received_at.as_nanos());
+            let by = hint.and_then(|hint| hint.by).map(|by| by.to_string());
             let from = shown(*from);
-            info!(%family, from, %to, interface, rung, kernel_ns, received_ns, at_ns, "IP change detected");
+            info!(%family, from, %to, interface, by, rung, kernel_ns, received_ns, at_ns, "IP change detected");
         }
         Transition::AddressUnavailable { family, held, rejected } => {
             let each: Vec<_> = rejected.iter().map(|(address, why)| format!("{address} is {why}")).collect();
@@ -36,6 +38,9 @@ fn log(now: Instant, at_ns: u64, transition: &Transition) {
             error!(source, error = what, at_ns, "Addresses can't be watched; trying again");
         }
         Transition::SourceRestored { source } => info!(source, at_ns, "Addresses are watched again"),
+        Transition::Distress(Distress { retransmissions, resets }) => {
+            info!(retransmissions, resets, at_ns, "Connections make no progress; looking at the way to the Internet");
+        }
         Transition::Folded { announcements } => {
             warn!(announcements, at_ns, "Many address events were folded into few looks; none is lost");
         }

@@ -1,6 +1,7 @@
 //! ddnsd: introduces the core and the adapters to each other, and to the operator.
 
 mod admin;
+mod doctor;
 mod log_view;
 mod notify;
 mod run;
@@ -31,6 +32,8 @@ enum Verb {
     Run,
     /// Check the configuration and exit: 0 good, 1 wrong
     Check,
+    /// Say what this host grants and lacks, one line each with the remedy: 0 nothing is wrong, 2 something is
+    Doctor,
     /// Print all variables, as Markdown
     Variables,
 }
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
             print!("{}", variables::markdown(&wiring::registry().variables()));
             ExitCode::SUCCESS
         }
+        Verb::Doctor => doctor::run(),
         Verb::Check => match wiring::wire(std::env::vars_os()) {
             Ok(wired) => {
                 wiring::print("warning", &wired.warnings);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ddns_core::driver::DdnsEngine;
+use ddns_linux::drop_privileges;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{Admin, AdminError};
@@ -39,6 +40,7 @@ fn in_runtime(wired: Wired) -> anyhow::Result<()> {
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_keep_alive(IDLE_THREAD)
+        .on_thread_start(drop_privileges)
         .build()
         .context("the runtime can't start")?;
     let ended = runtime.block_on(serve(wired));

@@ -64,6 +64,23 @@ pub enum Event {
     Deleted = 2,
 }
 
+/// What tells one address from another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct AddressKey {
+    /// [`AddressRecord::address`]
+    pub address: [u8; 16],
+    /// [`AddressRecord::netns`]
+    pub netns: u32,
+    /// [`AddressRecord::ifindex`]
+    pub ifindex: u32,
+}
+
+/// `IFA_F_TENTATIVE`: duplicate address detection has not ended.
+pub const TENTATIVE: u32 = 0x40;
+/// `IFA_F_DADFAILED`: it found another host with this address.
+pub const DAD_FAILED: u32 = 0x08;
+
 impl AddressRecord {
     /// Bytes of a record.
     pub const SIZE: usize = size_of::<Self>();

@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 
 mod address_record;
+mod distress_record;
 
-pub use address_record::{AddressRecord, Event, Family, Rung};
+pub use address_record::{AddressKey, AddressRecord, DAD_FAILED, Event, Family, Rung, TENTATIVE};
+pub use distress_record::{DISTRESS_RESETS, DISTRESS_RETRANSMISSIONS, DISTRESS_WINDOW_NANOS, DistressRecord};
 
 /// The socket filter that announces address changes of its own network namespace.
 pub const ADDRESS_FILTER: &str = "address_filter";
@@ -16,12 +18,30 @@ pub const ADDRESS_FILTER: &str = "address_filter";
 /// and not `CAP_PERFMON`.
 pub const MUTE_ADDRESS_FILTER: &str = "mute_address_filter";
 
-/// Ring buffer of [`AddressRecord`]s.
+/// The tracing program on `rtnl_notify`.
+pub const RTNL_NOTIFY_FENTRY: &str = "rtnl_notify_fentry";
+
+/// The kprobe on `rtnl_notify`.
+pub const RTNL_NOTIFY_KPROBE: &str = "rtnl_notify_kprobe";
+
+/// The function that both trace.
+pub const RTNL_NOTIFY: &str = "rtnl_notify";
+
+/// The raw tracepoint program that counts TCP segments sent again.
+pub const TCP_RETRANSMISSION: &str = "tcp_retransmission";
+
+/// The raw tracepoint program that counts TCP resets received.
+pub const TCP_RESET: &str = "tcp_reset";
+
+/// Set of interface indices, which counts while the global `ONLY_LISTED` is not 0.
+pub const INTERFACES: &str = "INTERFACES";
+
+/// Ring buffer of [`AddressRecord`]s and [`DistressRecord`]s.
 pub const EVENTS: &str = "EVENTS";
 
 /// Per-CPU array with one `u64`: records that found the ring full.
 pub const DROPS: &str = "DROPS";
 
-/// Bytes of the ring: about 3,600 records. It is sized for bursts, not for storage: what does not fit stays in the
-/// socket's own queue and tells the reader to look again.
+/// Bytes of the ring: about 3,600 records. It is sized for bursts, not for storage: what does not fit is counted, and
+/// tells the reader to look again.
 pub const EVENTS_BYTES: u32 = 256 * 1024;

@@ -3,8 +3,20 @@
 
 #[cfg(target_arch = "bpf")]
 mod address_filter;
+#[cfg(target_arch = "bpf")]
+mod distress;
+#[cfg(target_arch = "bpf")]
+mod kernel_layout;
+#[cfg(target_arch = "bpf")]
+mod message;
+#[cfg(target_arch = "bpf")]
+mod policy;
+#[cfg(target_arch = "bpf")]
+mod ring;
+#[cfg(target_arch = "bpf")]
+mod rtnl_notify;
 
-/// The kernel grants helpers by licence; these programs use none that asks for the GPL.
+/// The kernel grants helpers by licence; the tracing programs use some that ask for the GPL or a licence beside it.
 #[cfg(target_arch = "bpf")]
 // SAFETY: the loader reads this section by name; no other symbol is called LICENSE.
 #[unsafe(link_section = "license")]

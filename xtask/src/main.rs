@@ -5,6 +5,7 @@ mod ci;
 mod coverage;
 mod demo;
 mod ebpf;
+mod kernel_test;
 mod reliability;
 mod setup;
 mod test;
@@ -34,6 +35,14 @@ enum Verb {
     Setup(setup::Arguments),
     /// Build the eBPF programs, which ddnsd then embeds
     Ebpf,
+    /// Run the suite of the kernel hooks on Debian's kernels 5.10, 6.1, 6.12 and 7, in emulation (root)
+    KernelTest {
+        /// Some of them only
+        versions: Vec<String>,
+        /// Only tests whose name contains this
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Check dependency edges, names, documents
     Tidy {
         /// Bring generated parts of documents up to date
@@ -54,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Test => test::run(),
         Verb::Setup(arguments) => setup::run(&arguments),
         Verb::Ebpf => ebpf::run(),
+        Verb::KernelTest { versions, only } => kernel_test::run(&versions, only.as_deref()),
         Verb::Tidy { write } => tidy::run(write),
         Verb::Bench => bench::run(),
         Verb::Coverage => coverage::run(),

@@ -25,6 +25,8 @@ pub enum Purpose {
     Demo,
     /// `cargo xtask test`
     Test,
+    /// `cargo xtask kernel-test`
+    Kernels,
     /// `cargo xtask ci`
     Ci,
     /// `cargo xtask coverage`, alone: no other verb needs what it needs
@@ -35,7 +37,7 @@ impl Purpose {
     /// Whether what is there for another purpose is needed for this one.
     fn needs(self, other: Self) -> bool {
         match self {
-            Self::Demo | Self::Test | Self::Ci => other <= self,
+            Self::Demo | Self::Test | Self::Kernels | Self::Ci => other <= self,
             Self::Coverage => other == self,
         }
     }
@@ -59,7 +61,7 @@ enum Install {
 }
 
 /// In the order of installation: bpf-linker is linked with the packages above it.
-const COMPONENTS: [Component; 10] = [
+const COMPONENTS: [Component; 13] = [
     Component {
         name: "C compiler",
         purpose: Purpose::Demo,
@@ -108,6 +110,30 @@ const COMPONENTS: [Component; 10] = [
         why: "tests hold our DNS messages against dig and nsupdate",
         present: || runs("dig", "-v") && runs("nsupdate", "-V"),
         install: Install::Debian(&["bind9-dnsutils"]),
+    },
+    Component {
+        name: "radvd",
+        purpose: Purpose::Test,
+        why: "tests let a real router advertise prefixes",
+        present: || Path::new("/usr/sbin/radvd").exists(),
+        install: Install::Debian(&["radvd"]),
+    },
+    Component {
+        name: "QEMU",
+        purpose: Purpose::Kernels,
+        why: "boots other kernels",
+        present: || runs("qemu-system-x86_64", "--version"),
+        install: Install::Debian(&["qemu-system-x86"]),
+    },
+    Component {
+        name: "guest tools",
+        purpose: Purpose::Kernels,
+        why: "make what those kernels boot into: busybox, cpio, kmod, xz, zstd",
+        present: || {
+            let tools = [("cpio", "--version"), ("modprobe", "--version"), ("xz", "--version"), ("zstd", "--version")];
+            tools.into_iter().all(|(tool, version)| runs(tool, version)) && runs("/bin/busybox", "true")
+        },
+        install: Install::Debian(&["busybox-static", "cpio", "kmod", "xz-utils", "zstd"]),
     },
     Component {
         name: "cargo-deny",

@@ -88,7 +88,7 @@ fn cargo_test(arguments: &[&str], totals: &mut Totals) -> Result<()> {
 }
 
 /// The number before a word in `ok. 3 passed; 0 failed; …`.
-fn count(text: &str, word: &str) -> u64 {
+pub fn count(text: &str, word: &str) -> u64 {
     let before = text.split(word).next().unwrap_or_default();
     before.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }

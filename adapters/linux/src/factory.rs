@@ -1,6 +1,7 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ddns_core::config::{Kind, Settings, Variable};
+use ddns_core::config::{Config, Kind, Settings, Variable};
 use ddns_core::ports::IpSource;
 use ddns_core::registry::{Factory, Parts};
 
@@ -9,9 +10,11 @@ use crate::{Hook, KernelOptions, KernelSource};
 /// The rung of the ladder.
 pub const KERNEL_HOOK: Variable = Variable {
     name: "DDNS_KERNEL_HOOK",
-    kind: Kind::Choice { values: &["auto", "socket-filter", "netlink"], default: "auto" },
-    help: "How the kernel's announcements are received: `socket-filter` is an eBPF program with a ring buffer (needs \
-           CAP_BPF), `netlink` the plain rtnetlink groups, `auto` the best that this host grants.",
+    kind: Kind::Choice { values: &["auto", "fentry", "kprobe", "socket-filter", "netlink"], default: "auto" },
+    help: "How the kernel's announcements are received. `fentry` and `kprobe` are eBPF programs on the kernel's \
+           `rtnl_notify` (CAP_BPF and CAP_PERFMON; they also tell who made a change), `socket-filter` is one on an \
+           rtnetlink socket (CAP_BPF), `netlink` are the plain rtnetlink groups, `auto` is the first of these that \
+           the host grants.",
 };
 
 /// Makes [`KernelSource`].
@@ -31,12 +34,22 @@ impl Factory<dyn IpSource> for KernelSourceFactory {
     }
 
     fn build(&self, settings: &mut Settings<'_>, parts: &Parts<'_>) -> Option<Arc<dyn IpSource>> {
-        let hook = match settings.choice(&KERNEL_HOOK) {
-            "socket-filter" => Hook::SocketFilter,
-            "netlink" => Hook::Netlink,
-            _ => Hook::Auto,
+        let word = settings.choice(&KERNEL_HOOK);
+        let hook = Hook::LADDER.into_iter().find(|rung| rung.as_str() == word).unwrap_or_default();
+        let options = KernelOptions {
+            hook,
+            interfaces: interfaces(parts.config),
+            batch: parts.config.event_capacity,
+            audit: parts.config.audit_interval,
+            drop_privileges: true,
+            ..KernelOptions::default()
         };
-        let options = KernelOptions { hook, interface: None, batch: parts.config.event_capacity };
         Some(Arc::new(KernelSource::new(options, Arc::clone(&parts.clock))))
     }
+}
+
+/// The interfaces that the records name; none if some record takes addresses of any.
+fn interfaces(config: &Config) -> Vec<String> {
+    let named: Option<BTreeSet<String>> = config.records.iter().map(|record| record.interface.clone()).collect();
+    named.unwrap_or_default().into_iter().collect()
 }

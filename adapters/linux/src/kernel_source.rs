@@ -1,29 +1,48 @@
+mod watch;
+
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use ddns_core::address::{Hint, IpChangeEvent, Snapshot};
+use ddns_core::address::{IpChangeEvent, Snapshot};
 use ddns_core::ports::{Clock, IpSource, SourceError};
 use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 
-use crate::hook::{Announcements, Attached, Hook};
+use crate::hook::Hook;
 use crate::snapshot::{SnapshotError, SnapshotReader};
+use watch::Watch;
 
 /// How a [`KernelSource`] looks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KernelOptions {
     /// How the kernel's announcements are received.
     pub hook: Hook,
-    /// Only this interface's addresses are in the snapshots; it need not exist yet.
-    pub interface: Option<String>,
+    /// Only announcements of these interfaces wake the process, where eBPF is there to tell; they need not exist yet.
+    /// Empty for all. Snapshots hold all interfaces in any case.
+    pub interfaces: Vec<String>,
+    /// Also announcements of other network namespaces wake the process, where the rung sees them. Snapshots hold the
+    /// own namespace in any case.
+    pub every_namespace: bool,
     /// Announcements taken per turn, at least one. More of them only cost further turns.
     pub batch: usize,
+    /// Between two looks that nothing announced, which find what an announcement missed; `None` for no such looks.
+    pub audit: Option<Duration>,
+    /// Once the hook is in place, the calling thread gives up every capability, for good.
+    pub drop_privileges: bool,
 }
 
 impl Default for KernelOptions {
     fn default() -> Self {
-        Self { hook: Hook::default(), interface: None, batch: 1024 }
+        Self {
+            hook: Hook::default(),
+            interfaces: Vec::new(),
+            every_namespace: false,
+            batch: 1024,
+            audit: None,
+            drop_privileges: false,
+        }
     }
 }
 
@@ -31,39 +50,53 @@ impl Default for KernelOptions {
 ///
 /// Its streams need a tokio runtime with I/O enabled. An item follows each change of the snapshot, and each loss of
 /// announcements even if nothing changed.
-pub struct KernelSource {
+pub struct KernelSource(Arc<Shared>);
+
+/// What all watches of a source share.
+struct Shared {
     options: KernelOptions,
     clock: Arc<dyn Clock>,
-    said: Arc<Said>,
+    memory: Mutex<Memory>,
+}
+
+/// What a source remembers from watch to watch.
+#[derive(Default)]
+struct Memory {
+    /// What was last said about the rung: said again only when it changes.
+    said: Option<(&'static str, Option<String>)>,
+    /// The rung that missed a change: with [`Hook::Auto`] the ladder begins beneath it.
+    distrusted: Option<Hook>,
+    /// Changes that nothing announced.
+    missed: u64,
 }
 
 impl KernelSource {
     /// A source that reads this clock for its hints. Nothing is opened before the first use.
     pub fn new(options: KernelOptions, clock: Arc<dyn Clock>) -> Self {
-        Self { options, clock, said: Arc::default() }
+        Self(Arc::new(Shared { options, clock, memory: Mutex::default() }))
     }
 }
 
 impl fmt::Debug for KernelSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KernelSource").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("KernelSource").field("options", &self.0.options).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl IpSource for KernelSource {
     async fn current(&self) -> Result<Snapshot, SourceError> {
-        let mut reader = SnapshotReader::open(self.options.interface.clone()).map_err(no_reader)?;
+        let mut reader = SnapshotReader::open().map_err(no_reader)?;
         reader.read().map_err(unread)
     }
 
     fn watch(&self) -> BoxStream<'static, Result<IpChangeEvent, SourceError>> {
-        let (options, clock, said) = (self.options.clone(), Arc::clone(&self.clock), Arc::clone(&self.said));
+        let shared = Arc::clone(&self.0);
         try_unfold(None, move |watch| {
-            let (options, clock, said) = (options.clone(), Arc::clone(&clock), Arc::clone(&said));
+            let shared = Arc::clone(&shared);
             async move {
                 let (event, watch) = match watch {
-                    None => Watch::start(options, clock, &said)?,
+                    None => Watch::start(shared)?,
                     Some(watch) => Watch::next(watch).await?,
                 };
                 Ok(Some((event, Some(watch))))
@@ -73,79 +106,44 @@ impl IpSource for KernelSource {
     }
 }
 
-struct Watch {
-    hook: Attached,
-    reader: SnapshotReader,
-    clock: Arc<dyn Clock>,
-    batch: usize,
-    last: Snapshot,
-}
-
-impl Watch {
-    /// Attaches first and reads then, so that a change in between announces itself.
-    fn start(options: KernelOptions, clock: Arc<dyn Clock>, said: &Said) -> Result<(IpChangeEvent, Self), SourceError> {
-        let (hook, reason) = Attached::new(options.hook)?;
-        said.rung(hook.rung(), reason);
-        let mut reader = SnapshotReader::open(options.interface).map_err(no_reader)?;
-        let received_at = clock.now();
-        let snapshot = reader.read().map_err(unread)?;
-        let hint = Hint { rung: "snapshot", kernel_at: None, received_at, announcements: 0, after_loss: false };
-        let watch = Self { hook, reader, clock, batch: options.batch.max(1), last: snapshot.clone() };
-        Ok((IpChangeEvent::new(snapshot, hint), watch))
+impl Shared {
+    fn remember<T>(&self, change: impl FnOnce(&mut Memory) -> T) -> T {
+        change(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn next(mut self) -> Result<(IpChangeEvent, Self), SourceError> {
-        // Announcements not yet answered by a snapshot, and when the first of them came.
-        let mut owed = None;
-        loop {
-            self.hook.ready().await.map_err(interrupted("waiting for the kernel's announcements"))?;
-            // No await from here to the end of the turn: what was drained is answered.
-            let now = self.clock.now();
-            let found = self.hook.drain(self.batch).map_err(interrupted("reading the kernel's announcements"))?;
-            if found.is_empty() {
-                tokio::task::yield_now().await;
-                continue;
-            }
-            let (received_at, owing) = owed.get_or_insert((now, Announcements::default()));
-            owing.add(found);
-            let snapshot = match self.reader.read() {
-                Ok(snapshot) => snapshot,
-                // What disturbed the last read has been announced too.
-                Err(SnapshotError::Restless) => {
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-                Err(error) => return Err(unread(error)),
-            };
-            if snapshot == self.last && !owing.loss {
-                owed = None;
-                continue;
-            }
-            let hint = Hint {
-                rung: self.hook.rung(),
-                kernel_at: owing.first_at,
-                received_at: *received_at,
-                announcements: owing.count,
-                after_loss: owing.loss,
-            };
-            self.last.clone_from(&snapshot);
-            return Ok((IpChangeEvent::new(snapshot, hint), self));
+    /// The rungs to be tried, in this order.
+    fn rungs(&self) -> &'static [Hook] {
+        const ALL: &[Hook] = &Hook::LADDER;
+        match self.options.hook {
+            Hook::Auto => self.remember(|memory| memory.distrusted).map_or(ALL, Hook::below),
+            Hook::Fentry => &[Hook::Fentry],
+            Hook::Kprobe => &[Hook::Kprobe],
+            Hook::SocketFilter => &[Hook::SocketFilter],
+            Hook::Netlink => &[Hook::Netlink],
         }
     }
-}
 
-/// What was last said about the rung: said again only when it changes.
-#[derive(Default)]
-struct Said(Mutex<Option<(&'static str, Option<String>)>>);
+    fn say(&self, rung: &'static str, reason: Option<String>) {
+        self.remember(|memory| {
+            if memory.said.as_ref().is_none_or(|(before, why)| *before != rung || *why != reason) {
+                tracing::info!(rung, reason, "Kernel address events");
+                memory.said = Some((rung, reason));
+            }
+        });
+    }
 
-impl Said {
-    fn rung(&self, rung: &'static str, reason: Option<String>) {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.as_ref().is_some_and(|(before, why)| *before == rung && *why == reason) {
-            return;
-        }
-        tracing::info!(rung, reason, "Kernel address events");
-        *said = Some((rung, reason));
+    /// A change was found that nothing announced.
+    fn missed(&self, rung: Hook) {
+        let missed = self.remember(|memory| {
+            memory.missed += 1;
+            memory.distrusted = Some(rung).filter(|rung| !rung.below().is_empty());
+            memory.missed
+        });
+        tracing::warn!(
+            rung = rung.as_str(),
+            missed,
+            "An address change was not announced; the rung is not trusted any more"
+        );
     }
 }
 

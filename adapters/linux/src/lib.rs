@@ -10,11 +10,13 @@ pub mod fuzzing;
 mod hook;
 mod kernel_source;
 mod netlink_socket;
+mod privileges;
 mod readiness;
 mod rtnetlink;
 mod snapshot;
 
 pub use clock::BootClock;
 pub use factory::{KERNEL_HOOK, KernelSourceFactory};
-pub use hook::Hook;
+pub use hook::{Hook, granted};
 pub use kernel_source::{KernelOptions, KernelSource};
+pub use privileges::drop_all as drop_privileges;

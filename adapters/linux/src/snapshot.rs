@@ -40,8 +40,8 @@ pub(crate) enum SnapshotError {
 #[derive(Debug)]
 pub(crate) struct SnapshotReader {
     socket: NetlinkSocket,
-    /// Only addresses of this interface.
-    interface: Option<String>,
+    /// The interfaces of the last look, by name.
+    interfaces: BTreeMap<String, u32>,
     sequence: u32,
     buffer: Vec<u8>,
 }
@@ -54,10 +54,10 @@ pub(crate) enum Dump {
 }
 
 impl SnapshotReader {
-    pub(crate) fn open(interface: Option<String>) -> Result<Self, Errno> {
+    pub(crate) fn open() -> Result<Self, Errno> {
         let socket = NetlinkSocket::open()?;
         socket.connect()?;
-        Ok(Self { socket, interface, sequence: 0, buffer: vec![0; BUFFER] })
+        Ok(Self { socket, interfaces: BTreeMap::new(), sequence: 0, buffer: vec![0; BUFFER] })
     }
 
     /// Blocks for as long as the kernel takes to answer, microseconds as a rule.
@@ -99,26 +99,13 @@ impl SnapshotReader {
         if matches!(dump, Dump::Torn) {
             return Ok(None);
         }
-        Ok(self.join(&links, addresses))
+        self.interfaces = links.values().map(|link| (link.name.clone(), link.index)).collect();
+        Ok(join(&links, addresses))
     }
 
-    /// `None` if an address sits on a link that appeared between the two dumps.
-    fn join(&self, links: &BTreeMap<u32, Link>, addresses: Vec<Address>) -> Option<Snapshot> {
-        let mut joined = Vec::with_capacity(addresses.len());
-        for address in addresses {
-            let link = links.get(&address.index)?;
-            if self.interface.as_ref().is_none_or(|only| *only == link.name) {
-                joined.push(InterfaceAddress {
-                    index: address.index,
-                    interface: link.name.clone(),
-                    address: address.local,
-                    prefix_len: address.prefix_len,
-                    flags: flags(&address),
-                    link_up: link.up,
-                });
-            }
-        }
-        Some(Snapshot::new(joined))
+    /// The indices that these interfaces had at the last look; one that isn't there has none.
+    pub(crate) fn indices(&self, names: &[String]) -> Vec<u32> {
+        names.iter().filter_map(|name| self.interfaces.get(name).copied()).collect()
     }
 
     fn next_sequence(&mut self) -> u32 {
@@ -190,6 +177,22 @@ pub(crate) fn part(
         }
     }
     Ok(End::Open)
+}
+
+/// `None` if an address sits on a link that appeared between the two dumps.
+fn join(links: &BTreeMap<u32, Link>, addresses: Vec<Address>) -> Option<Snapshot> {
+    let on_its_link = |address: Address| {
+        let link = links.get(&address.index)?;
+        Some(InterfaceAddress {
+            index: address.index,
+            interface: link.name.clone(),
+            address: address.local,
+            prefix_len: address.prefix_len,
+            flags: flags(&address),
+            link_up: link.up,
+        })
+    };
+    addresses.into_iter().map(on_its_link).collect::<Option<_>>().map(Snapshot::new)
 }
 
 fn flags(address: &Address) -> AddressFlags {

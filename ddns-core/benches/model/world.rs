@@ -155,6 +155,6 @@ pub fn seen(now: Instant, address: u32) -> Event {
         flags: AddressFlags::default(),
         link_up: true,
     };
-    let hint = Hint { rung: "model", kernel_at: None, received_at: now, announcements: 1, after_loss: false };
+    let hint = Hint::new("model", now, 1);
     Event::Addresses { source: SourceId(0), event: IpChangeEvent::new(Snapshot::new(vec![held]), hint) }
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::address::{Family, Hint, IpChangeEvent};
+use crate::address::{Distress, Family, Hint, IpChangeEvent};
 use crate::config::{ProviderId, SourceId};
 use crate::ports::{Observed, PathReport, ProviderError, SaveError, UpdateKind, UpdateRequest, UpdateResult, Vote};
 use crate::publish::Failure;
@@ -185,6 +185,8 @@ pub enum Transition {
         /// Its kind.
         source: String,
     },
+    /// Connections make no progress; the way to the Internet is looked at now.
+    Distress(Distress),
     /// Many announcements were answered by few looks.
     Folded {
         /// How many since the last time this was said.

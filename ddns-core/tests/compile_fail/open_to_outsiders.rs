@@ -8,7 +8,7 @@ use ddns_core::time::Instant;
 
 fn main() {
     let received_at = Instant::from_nanos(7);
-    let hint = Hint { rung: "mine", kernel_at: None, received_at, announcements: 1, after_loss: false };
+    let hint = Hint::new("mine", received_at, 1);
     let _ = IpChangeEvent::new(Snapshot::new(Vec::new()), hint);
 
     let what = || "so it is".to_owned();

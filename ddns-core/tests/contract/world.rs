@@ -140,7 +140,7 @@ impl World {
         let received_at = Instant::default();
         IpChangeEvent::new(
             snapshot,
-            Hint { rung: "model", kernel_at: None, received_at, announcements, after_loss: false },
+            Hint::new("model", received_at, announcements),
         )
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ddns_core::address::{AddressFlags, Hint, InterfaceAddress, IpChangeEvent, Snapshot};
+use ddns_core::address::{AddressFlags, Distress, Hint, InterfaceAddress, IpChangeEvent, Snapshot};
 use ddns_core::config::{Config, Kind, ProviderId, SecretFile, SecretFiles, Settings, SourceId, VARIABLES, Variable};
 use ddns_core::engine::{Action, Effects, Engine, Event, Start, Status, Transition};
 use ddns_core::ports::{
@@ -132,8 +132,19 @@ impl Bench {
         self.told(SourceId(0), &held);
     }
 
+    /// Connections make no progress; the addresses are as before.
+    pub fn distress(&mut self, held: &[&str]) {
+        let held: Vec<_> = held.iter().map(|address| ("wan0", *address)).collect();
+        let distress = Some(Distress { retransmissions: 3, resets: 0 });
+        self.news(SourceId(0), &held, Hint { distress, ..Hint::new("model", self.now, 0) });
+    }
+
     /// A source tells these addresses of these interfaces.
     pub fn told(&mut self, source: SourceId, held: &[(&str, &str)]) {
+        self.news(source, held, Hint::new("model", self.now, 1));
+    }
+
+    fn news(&mut self, source: SourceId, held: &[(&str, &str)], hint: Hint) {
         let held = held.iter().map(|(interface, address)| InterfaceAddress {
             index: 2,
             interface: (*interface).into(),
@@ -142,7 +153,6 @@ impl Bench {
             flags: AddressFlags::default(),
             link_up: true,
         });
-        let hint = Hint { rung: "model", kernel_at: None, received_at: self.now, announcements: 1, after_loss: false };
         let event = IpChangeEvent::new(Snapshot::new(held.collect()), hint);
         self.step(Event::Addresses { source, event });
         self.settle();
@@ -365,6 +375,7 @@ pub fn kinds(log: &[Transition]) -> Vec<&'static str> {
         Transition::AddressUnavailable { .. } => "unavailable",
         Transition::SourceFailed { .. } => "source failed",
         Transition::SourceRestored { .. } => "source restored",
+        Transition::Distress(_) => "distress",
         Transition::Folded { .. } => "folded",
         Transition::Unsupported { .. } => "unsupported",
         Transition::Checked { .. } => "checked",

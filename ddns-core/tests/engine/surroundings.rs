@@ -56,6 +56,37 @@ fn two_good_rounds_make_ready_and_one_bad_round_unmakes_it() {
     assert_eq!(bench.status().readiness, Readiness::Ready);
 }
 
+/// The line dies with no round of probes due for long: what connections suffer starts one.
+#[test]
+fn distress_is_a_reason_to_look_now() {
+    let mut bench = settled();
+    bench.wan = false;
+    let probes = bench.probes;
+    bench.distress(&[OLD]);
+    bench.run_for(Duration::from_millis(1));
+    assert_eq!((bench.probes - probes, bench.status().readiness), (1, Readiness::NotReady));
+}
+
+/// A host with lossy peers suffers for hours, and its line is fine: it is looked at ever more rarely.
+#[test]
+fn distress_that_means_nothing_makes_no_storm_of_probes() {
+    let mut bench = Bench::new(&[("DDNS_RECORDS", "vpn.example.com:A"), ("DDNS_PROBE_INTERVAL_SECS", "0")]);
+    bench.addresses(&[OLD]);
+    bench.run_for(Duration::from_secs(3600));
+    let probes = bench.probes;
+    for _ in 0..3600 {
+        bench.distress(&[OLD]);
+        bench.run_for(Duration::from_secs(1));
+    }
+    let rounds = bench.probes - probes;
+    assert!((6..=14).contains(&rounds), "{rounds} rounds in an hour");
+    // What was heard too early is not forgotten: it is looked at in the end.
+    bench.wan = false;
+    bench.distress(&[OLD]);
+    bench.run_for(Duration::from_secs(800));
+    assert_eq!(bench.status().readiness, Readiness::NotReady);
+}
+
 /// Trap 21: the end of the stream is told, and the source is watched again.
 #[test]
 fn a_source_that_ends_is_watched_again_and_meanwhile_reported() {

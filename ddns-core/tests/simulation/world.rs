@@ -362,7 +362,7 @@ impl World {
         let way = if self.dice.percent(90) { Duration::from_micros(50) } else { Duration::from_millis(20) };
         self.last_news = self.last_news.max(self.now + way);
         let received_at = Instant::since_boot(self.now - self.booted);
-        let hint = Hint { rung: "model", kernel_at: None, received_at, announcements: 1, after_loss: false };
+        let hint = Hint::new("model", received_at, 1);
         let event = IpChangeEvent::new(self.host.snapshot(), hint);
         self.at(self.last_news, Item::Tells(self.run, Box::new(Event::Addresses { source: SourceId(0), event })));
     }

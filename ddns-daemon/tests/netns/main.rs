@@ -5,4 +5,5 @@ mod faults;
 mod groups;
 mod main_job;
 mod scene;
+mod surroundings;
 mod swaps;

@@ -9,8 +9,10 @@ use crate::netlink_socket::{NetlinkSocket, Received};
 use crate::readiness::{self, until_empty};
 use crate::rtnetlink::{NLMSG_OVERRUN, RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK, messages};
 
-/// `RTNLGRP_LINK` (1), `RTNLGRP_IPV4_IFADDR` (5) and `RTNLGRP_IPV6_IFADDR` (9).
-const GROUPS: u32 = 0b1_0001_0001;
+/// `RTNLGRP_LINK` (1).
+const LINKS: u32 = 0b1;
+/// `RTNLGRP_IPV4_IFADDR` (5) and `RTNLGRP_IPV6_IFADDR` (9).
+const ADDRESSES: u32 = 0b1_0001_0000;
 
 /// A socket in the groups that announce links and addresses.
 pub(super) struct EventSocket {
@@ -27,12 +29,17 @@ pub(super) enum Addresses {
     Here,
     /// By a ring; one that is here instead found the ring full.
     Elsewhere,
+    /// By a ring alone: this socket is not in their groups.
+    NotAsked,
 }
 
 impl EventSocket {
     /// Joins the groups, which is the last step: a filter on the socket is in place by then.
     pub(super) fn join(socket: NetlinkSocket, addresses: Addresses) -> io::Result<Self> {
-        socket.join(GROUPS)?;
+        socket.join(match addresses {
+            Addresses::Here | Addresses::Elsewhere => LINKS | ADDRESSES,
+            Addresses::NotAsked => LINKS,
+        })?;
         // The error condition alone tells of a message that could not even be queued.
         let socket = readiness::watch(socket, Interest::READABLE | Interest::ERROR)?;
         Ok(Self { socket, buffer: vec![0; 32 * 1024], addresses })

@@ -23,6 +23,10 @@ impl Namespace {
         Self { name }
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Runs `ip` in the namespace.
     pub fn ip(&self, arguments: &str) {
         succeed(self.command().args(arguments.split(' ')).output());
@@ -33,6 +37,15 @@ impl Namespace {
         let mut ip = self.command().args(["-batch", "-"]).stdin(Stdio::piped()).spawn().expect("ip starts");
         ip.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
         assert!(ip.wait().unwrap().success(), "a batch of ip commands fails");
+    }
+
+    /// Sets a parameter of the namespace's network.
+    pub fn sysctl(&self, name: &str, value: &str) {
+        let set = || {
+            self.enter();
+            std::fs::write(format!("/proc/sys/{name}"), value).unwrap();
+        };
+        std::thread::scope(|scope| scope.spawn(set).join()).unwrap();
     }
 
     /// Moves the calling thread into the namespace, for good.

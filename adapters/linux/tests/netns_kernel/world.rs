@@ -68,7 +68,7 @@ impl World {
 
     /// Watches, and takes the first snapshot.
     pub fn watch(&self, source: &KernelSource) -> (IpChangeEvent, Watch<'_>) {
-        let mut watch = Watch { stream: source.watch(), runtime: &self.runtime };
+        let mut watch = Watch { stream: source.watch(), runtime: &self.runtime, last: Snapshot::default() };
         let first = watch.next();
         (first, watch)
     }
@@ -86,13 +86,33 @@ impl World {
 pub struct Watch<'a> {
     stream: BoxStream<'static, Result<IpChangeEvent, SourceError>>,
     runtime: &'a Runtime,
+    last: Snapshot,
 }
 
 impl Watch<'_> {
     pub fn next(&mut self) -> IpChangeEvent {
         let next = async { tokio::time::timeout(BOUND, self.stream.next()).await };
         let event = self.runtime.block_on(next).expect("an event within the bound");
-        event.expect("the stream goes on").expect("no error")
+        let event = event.expect("the stream goes on").expect("no error");
+        self.last.clone_from(&event.snapshot);
+        event
+    }
+
+    /// The first event that fits.
+    pub fn until_event(&mut self, fits: impl Fn(&IpChangeEvent) -> bool) -> IpChangeEvent {
+        loop {
+            let event = self.next();
+            if fits(&event) {
+                return event;
+            }
+        }
+    }
+
+    /// Waits until the newest snapshot fits, which the one before may have done.
+    pub fn until_now(&mut self, fits: impl Fn(&Snapshot) -> bool) {
+        while !fits(&self.last) {
+            self.next();
+        }
     }
 
     /// The events up to and with the first whose snapshot fits.
