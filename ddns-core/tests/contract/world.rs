@@ -138,10 +138,7 @@ impl World {
         let snapshot = Snapshot::new(lock(&self.held).iter().map(address).collect());
         let announcements = self.manners().announcements;
         let received_at = Instant::default();
-        IpChangeEvent::new(
-            snapshot,
-            Hint::new("model", received_at, announcements),
-        )
+        IpChangeEvent::new(snapshot, Hint::new("model", received_at, announcements))
     }
 
     /// The host holds exactly these, and the source is told if it listens.
