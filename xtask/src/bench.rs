@@ -22,7 +22,7 @@ pub fn run(subjects: &[Subject]) -> Result<()> {
     println!("machine: {}", machine());
     if wants(Subject::Engine) {
         step("bench: one step of the engine");
-        cargo(&["bench", "--quiet", "--package", "ddns-core", "--bench", "step", "--", "--noplot", "--quiet"])?;
+        cargo(&["bench", "--quiet", "--package", "ddns-core", "--bench", "step", "--", "--noplot"])?;
         step("bench: an hour of a storm");
         cargo(&["bench", "--quiet", "--package", "ddns-core", "--bench", "storm"])?;
     }

@@ -69,9 +69,9 @@ fn test_binary() -> Result<PathBuf> {
     let output = cargo.spawn().context("cargo")?.wait_with_output()?;
     ensure!(output.status.success(), "the suite did not build");
     let messages = output.stdout.split(|octet| *octet == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-    let executables =
+    let mut executables =
         messages.filter_map(|message: serde_json::Value| message["executable"].as_str().map(PathBuf::from));
-    executables.last().context("cargo named no executable")
+    executables.next_back().context("cargo named no executable")
 }
 
 /// Boots the kernel with the suite as its only program, and reads what that prints.

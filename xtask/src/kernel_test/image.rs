@@ -47,6 +47,8 @@ pub fn build(files: &Files, suite: &Path, only: Option<&str>) -> Result<PathBuf>
         add_program(program, &top)?;
     }
     add_modules(files, &top)?;
+    // radvd asks who root is.
+    fs::write(top.join("etc/passwd"), "root:x:0:0::/:/bin/sh\n")?;
     fs::write(top.join("init"), INIT.replace("@ONLY@", only.unwrap_or_default()))?;
     fs::set_permissions(top.join("init"), fs::Permissions::from_mode(0o755))?;
     let archive = files.directory.join("initramfs.cpio.gz");
