@@ -31,6 +31,8 @@ const FOLDED_WARNING: Duration = Duration::from_secs(60);
 /// A save that takes longer than this hangs.
 const SAVE_HANGS: Duration = Duration::from_secs(10);
 const SAVE_HANGS_SAID: &str = "the disk has not answered for 10 seconds";
+/// Later than any turn of a loop that is awake.
+const ASLEEP: Duration = Duration::from_secs(30);
 /// Folded announcements worth a warning.
 const FOLDED_MANY: u64 = 100;
 
@@ -117,9 +119,10 @@ impl Engine {
 
     /// Takes note of what happened and says what follows.
     pub fn step(&mut self, now: Instant, wall: Wall, event: Event) -> Effects {
+        let mut effects = Effects::default();
+        self.notice_sleep(now, &mut effects);
         self.now = self.now.max(now);
         self.wall = wall;
-        let mut effects = Effects::default();
         let readiness_before = self.readiness.state();
         match event {
             Event::Started => self.started(&mut effects),
@@ -157,6 +160,22 @@ impl Engine {
         let save = self.store.deadline().filter(|_| self.durable && self.saving_since.is_none());
         let hang = self.saving_since.filter(|_| self.store.error().is_none()).map(|since| since + SAVE_HANGS);
         [records, lanes, save, hang, sources, self.readiness.deadline()].into_iter().flatten().min()
+    }
+
+    /// Nobody came when something was due: the host slept, and what was proven before may be so no more (FAULTS 13).
+    fn notice_sleep(&mut self, now: Instant, effects: &mut Effects) {
+        if now.saturating_since(self.now) <= ASLEEP {
+            return;
+        }
+        let Some(late) = self.deadline().map(|due| now.saturating_since(due)).filter(|late| *late > ASLEEP) else {
+            return;
+        };
+        effects.transitions.push(Transition::Woke { late });
+        self.readiness.addresses_changed(now);
+        for record in &mut self.records {
+            record.certain = false;
+            record.look_again(now);
+        }
     }
 
     fn started(&self, effects: &mut Effects) {

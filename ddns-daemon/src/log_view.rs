@@ -38,6 +38,9 @@ fn log(now: Instant, at_ns: u64, transition: &Transition) {
             error!(source, error = what, at_ns, "Addresses can't be watched; trying again");
         }
         Transition::SourceRestored { source } => info!(source, at_ns, "Addresses are watched again"),
+        Transition::Woke { late } => {
+            info!(late_secs = late.as_secs(), at_ns, "The host slept; everything is looked at again");
+        }
         Transition::Distress(Distress { retransmissions, resets }) => {
             info!(retransmissions, resets, at_ns, "Connections make no progress; looking at the way to the Internet");
         }

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::address::{Distress, Family, Hint, IpChangeEvent};
 use crate::config::{ProviderId, SourceId};
@@ -184,6 +185,11 @@ pub enum Transition {
     SourceRestored {
         /// Its kind.
         source: String,
+    },
+    /// Nobody came when something was due: the host slept. All is looked at again.
+    Woke {
+        /// By how much it is late.
+        late: Duration,
     },
     /// Connections make no progress; the way to the Internet is looked at now.
     Distress(Distress),

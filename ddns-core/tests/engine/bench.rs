@@ -375,6 +375,7 @@ pub fn kinds(log: &[Transition]) -> Vec<&'static str> {
         Transition::AddressUnavailable { .. } => "unavailable",
         Transition::SourceFailed { .. } => "source failed",
         Transition::SourceRestored { .. } => "source restored",
+        Transition::Woke { .. } => "woke",
         Transition::Distress(_) => "distress",
         Transition::Folded { .. } => "folded",
         Transition::Unsupported { .. } => "unsupported",
