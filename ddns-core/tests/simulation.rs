@@ -34,7 +34,7 @@ fn years(first: u64, step: usize, years: u64) -> Totals {
     let mut total = Totals::default();
     let mut seeds = 0;
     for seed in (first..).step_by(step) {
-        let (totals, _) = run(Plan::of(seed)).unwrap_or_else(|violation| panic!("{}", report(seed, &violation)));
+        let (totals, _) = run(Plan::of(seed)).unwrap_or_else(|violation| panic!("{}", report(Plan::of(seed), &violation)));
         total = total.plus(totals);
         seeds += 1;
         if total.time >= YEAR * u32::try_from(years).unwrap() {

@@ -10,6 +10,7 @@ use ddns_core::readiness::Readiness;
 use ddns_core::state::SavedState;
 use ddns_core::time::Wall;
 
+use super::history::About;
 use super::host::publishable;
 use super::plan::Plan;
 use super::provider::Provider;
@@ -25,12 +26,19 @@ const ROUNDING: Duration = Duration::from_millis(2);
 pub struct Violation {
     pub invariant: &'static str,
     pub what: String,
+    /// The record that it is about, if it is one.
+    pub about: About,
 }
 
 pub type Judged = Result<(), Violation>;
 
 pub fn violated(invariant: &'static str, what: impl Into<String>) -> Judged {
-    Err(Violation { invariant, what: what.into() })
+    Err(Violation { invariant, what: what.into(), about: None })
+}
+
+/// Says which record a violation is about.
+pub fn about(record: usize, judged: Judged) -> Judged {
+    judged.map_err(|violation| Violation { about: Some(record), ..violation })
 }
 
 fn hold(fine: bool, invariant: &'static str, what: impl FnOnce() -> String) -> Judged {
@@ -297,9 +305,10 @@ impl Judge {
             Transition::Verified { key, address, stage } => {
                 let index = self.plan.config.records.iter().position(|spec| spec.key == *key).unwrap();
                 let proven = &self.records[index].proven;
-                hold(proven.contains(address), "proven by a quorum or the service", || {
+                let judged = hold(proven.contains(address), "proven by a quorum or the service", || {
                     format!("{key} {address} by {}, seen: {proven:?}", Stage::as_str(*stage))
-                })
+                });
+                about(index, judged)
             }
             _ => Ok(()),
         }
@@ -310,8 +319,8 @@ impl Judge {
         hold(!(self.stopping && fresh), "nothing new while stopping", || format!("{action:?}"))?;
         match action {
             Action::Update { record, request } => {
-                self.update(record.0, request)?;
-                self.called(now, record.0)?;
+                about(record.0, self.update(record.0, request))?;
+                about(record.0, self.called(now, record.0))?;
                 let state = &mut self.records[record.0];
                 state.running = Some((now, wall, request.address));
                 state.before = (std::mem::take(&mut state.proven), std::mem::replace(&mut state.wrote_at, now));
@@ -320,7 +329,7 @@ impl Judge {
             Action::Read { record, .. } => {
                 let desired = status.records[record.0].desired.is_some();
                 hold(desired, "no read without an address", || format!("{action:?}"))?;
-                self.called(now, record.0)
+                about(record.0, self.called(now, record.0))
             }
             Action::Resolve { record, ask, .. } => {
                 self.asked.insert((record.0, *ask), now);
@@ -393,10 +402,11 @@ impl Judge {
             let state = &self.records[index];
             let held = publishable(&self.told, spec.key.rtype.family()).contains(&desired);
             let there = state.untold.is_some() || api.sets[index].contains(&desired);
-            hold(held && there && state.proven.contains(&desired), "converged is true", || {
+            let judged = hold(held && there && state.proven.contains(&desired), "converged is true", || {
                 let proven = &state.proven;
                 format!("{} {desired}: host {held}, service {:?}, proven {proven:?}", record.key, api.sets[index])
-            })?;
+            });
+            about(index, judged)?;
         }
         Ok(())
     }

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ddns_core::address::Family;
@@ -40,8 +41,11 @@ pub struct Plan {
     /// How many faults such a phase has at most.
     pub most_faults: usize,
     pub faults: Faults,
-    /// Phases before this one are left out.
+    /// Phases before the first and after the last are left out.
     pub first_episode: u64,
+    pub last_episode: u64,
+    /// Faults that are left out: of which phase, the how many-th.
+    pub without: BTreeSet<(u64, usize)>,
 }
 
 struct NoFiles;
@@ -87,6 +91,8 @@ impl Plan {
             most_faults,
             faults: Faults::ALL,
             first_episode: 0,
+            last_episode: u64::MAX,
+            without: BTreeSet::new(),
         }
     }
 }

@@ -7,14 +7,15 @@ use std::time::Duration;
 use ddns_core::address::{Family, Hint, IpChangeEvent};
 use ddns_core::engine::{Action, Effects, Engine, Event, Start};
 use ddns_core::ports::{PathReport, SaveError, UpdateRequest};
+use ddns_core::record::RecordKey;
 use ddns_core::time::{Instant, Wall};
 
 use super::dice::Dice;
 use super::disk::Disk;
 use super::fault::{Fault, Weather};
-use super::history::History;
+use super::history::{self, History};
 use super::host::{self, Change, Host, publishable};
-use super::judge::{Judge, Judged, Violation, violated};
+use super::judge::{Judge, Judged, Violation, about, violated};
 use super::plan::Plan;
 use super::provider::Provider;
 use super::resolvers::{RESOLVERS, Resolvers};
@@ -100,6 +101,7 @@ pub struct World {
     rebooting: bool,
     last_news: Duration,
     pub episode: u64,
+    over: bool,
     next_episode: u64,
     judge: Judge,
     pub history: History,
@@ -128,6 +130,7 @@ impl World {
             rebooting: false,
             last_news: Duration::ZERO,
             episode: 0,
+            over: false,
             next_episode: plan.first_episode,
             judge: Judge::new(plan.clone()),
             history: History::new(in_words),
@@ -141,7 +144,7 @@ impl World {
 
     /// Runs to the end of the plan or to the first violation.
     pub fn run(&mut self) -> Judged {
-        while self.now < self.plan.lasts {
+        while self.now < self.plan.lasts && !self.over {
             let deadline = self.engine.as_ref().and_then(Engine::deadline);
             let deadline = deadline.map(|at| self.booted + Duration::from_nanos(at.as_nanos()));
             let next = self.queue.first_key_value().map(|((at, _), _)| *at).unwrap_or(self.plan.lasts);
@@ -177,7 +180,8 @@ impl World {
 
     fn happens(&mut self, item: Item) -> Judged {
         match item {
-            Item::Episode(number) => self.troubles(number),
+            Item::Episode(number) if number <= self.plan.last_episode => self.troubles(number),
+            Item::Episode(_) => self.over = true,
             Item::Begins(fault, salt, lasts) => return self.begins(fault, salt, lasts),
             Item::Ends(fault) => self.weather.ends(fault),
             Item::Heals => self.heals(),
@@ -207,7 +211,9 @@ impl World {
         let Some(engine) = &mut self.engine else { return Ok(()) };
         self.totals.steps += 1;
         self.history.mark((now, discriminant(&event)));
-        self.history.say(now, format_args!("told {event:?}"));
+        if !matches!(event, Event::Tick) {
+            self.history.say(now, history::event(&event), format_args!("told {event:?}"));
+        }
         self.judge.tells(now, &event);
         let stamp = Instant::since_boot(now - self.booted);
         let effects = engine.step(stamp, wall, event);
@@ -221,16 +227,17 @@ impl World {
         let Effects { persist, actions, transitions } = &effects;
         for told in transitions {
             self.history.mark(discriminant(told));
-            self.history.say(now, format_args!("  says {told:?}"));
+            let place = |key: &RecordKey| self.plan.config.records.iter().position(|spec| spec.key == *key);
+            self.history.say(now, history::transition(told, place), format_args!("  says {told:?}"));
         }
         let save = persist.clone().map(|state| self.disk.begin(state));
         for action in actions {
             self.history.mark(discriminant(action));
-            self.history.say(now, format_args!("  does {action:?}"));
+            self.history.say(now, history::action(action), format_args!("  does {action:?}"));
         }
         self.judge.after(now, wall, &effects, &status, save, &self.provider)?;
         if save.is_some() {
-            self.history.say(now, format_args!("  saves {:?}", effects.persist));
+            self.history.say(now, None, format_args!("  saves {:?}", effects.persist));
             self.saves();
         }
         effects.actions.into_iter().for_each(|action| self.carries_out(action, save));
@@ -312,14 +319,14 @@ impl World {
             return violated("b: nothing is deleted", format!("{before:?} became {after:?}"));
         }
         if written.needless {
-            self.judge.needless(record)?;
+            about(record, self.judge.needless(record))?;
         }
         if written.effect {
             self.totals.writes += 1;
             self.history.mark((record, after));
-            self.history.say(self.now, format_args!("service: record {record} holds {after:?}"));
+            self.history.say(self.now, Some(record), format_args!("service: record {record} holds {after:?}"));
             self.resolvers.others_asked(self.now, record, &before, &mut self.dice);
-            self.judge.wrote(record, began, save)?;
+            about(record, self.judge.wrote(record, began, save))?;
         }
         self.answers(latency, Event::Updated { record: id, result: written.result });
         Ok(())
@@ -345,7 +352,7 @@ impl World {
     }
 
     fn changes(&mut self, change: Change) {
-        self.history.say(self.now, format_args!("host: {} is {:?}", change.family, addresses(&change)));
+        self.history.say(self.now, None, format_args!("host: {} is {:?}", change.family, addresses(&change)));
         self.host.set(change);
         let lost = self.weather.is(Fault::AnnouncementsLost) && self.dice.percent(70);
         let most = if lost { Duration::from_secs(60) } else { Duration::from_millis(3) };
@@ -382,14 +389,14 @@ impl World {
             now: Instant::since_boot(self.now - self.booted),
             wall: self.wall(),
         };
-        self.history.say(self.now, format_args!("process: starts with {:?}", start.saved));
+        self.history.say(self.now, None, format_args!("process: starts with {:?}", start.saved));
         self.engine = Some(Engine::new(&self.plan.config, |_| true, start));
         self.tell(Event::Started)
     }
 
     /// The process ends at once; requests under way may have come to the service or not.
     fn dies(&mut self) {
-        self.history.say(self.now, format_args!("process: ends"));
+        self.history.say(self.now, None, format_args!("process: ends"));
         let run = self.run;
         let under_way: Vec<_> = self
             .queue

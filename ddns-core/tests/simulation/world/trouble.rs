@@ -6,12 +6,12 @@ impl World {
     pub(super) fn troubles(&mut self, number: u64) {
         let mut dice = Dice::new(self.plan.seed, 1000 + number);
         let length = dice.magnitude(Duration::from_secs(10), self.plan.trouble);
-        self.history.say(self.now, format_args!("--- episode {number}, {length:?} ---"));
+        self.history.say(self.now, None, format_args!("--- episode {number}, {length:?} ---"));
         (self.episode, self.next_episode) = (number, number + 1);
         self.dice = Dice::new(self.plan.seed, 1_000_000 + number);
         let theme: Vec<Fault> = (0..=dice.below(5)).map(|_| dice.pick(&Fault::ALL)).collect();
         let mut at = Duration::ZERO;
-        for _ in 0..=dice.below(self.plan.most_faults) {
+        for nth in 0..=dice.below(self.plan.most_faults) {
             let fault = match dice.below(3) {
                 0 => dice.pick(&[Fault::Swap, Fault::Swap, Fault::Flap, Fault::Gone]),
                 1 | 2 => dice.pick(&theme),
@@ -25,7 +25,7 @@ impl World {
             at = at.min(length);
             let lasts = dice.magnitude(Duration::from_millis(5), length).min(length - at);
             let salt = dice.next();
-            if self.plan.faults.has(fault) {
+            if self.plan.faults.has(fault) && !self.plan.without.contains(&(number, nth)) {
                 self.after(at, Item::Begins(fault, salt, lasts));
             }
         }
@@ -36,7 +36,7 @@ impl World {
         let mut dice = Dice::new(salt, 3);
         self.totals.faults += 1;
         self.history.mark(fault as u8);
-        self.history.say(self.now, format_args!("fault: {fault:?} for {lasts:?}"));
+        self.history.say(self.now, None, format_args!("fault: {fault:?} for {lasts:?}"));
         let record = dice.below(self.plan.config.records.len());
         match fault {
             Fault::Swap | Fault::Flap | Fault::NotPublishable | Fault::Gone | Fault::Several => {
@@ -65,7 +65,7 @@ impl World {
                 self.provider.sets[record].insert(address);
                 self.resolvers.others_asked(self.now, record, &before, &mut dice);
                 self.judge.meddled(self.now, record);
-                self.history.say(self.now, format_args!("someone: record {record} holds {address} (too)"));
+                self.history.say(self.now, Some(record), format_args!("someone: record {record} holds {address} (too)"));
             }
             Fault::WallStep => {
                 let step = dice.magnitude(Duration::from_secs(1), Duration::from_secs(86_400 * 400));
@@ -106,7 +106,7 @@ impl World {
     }
 
     pub(super) fn heals(&mut self) {
-        self.history.say(self.now, format_args!("--- all heals ---"));
+        self.history.say(self.now, None, format_args!("--- all heals ---"));
         self.weather = Weather::CALM;
         // What is under way ends within its own time; everybody's changes do so before the host comes to rest.
         self.queue.retain(|_, item| !matches!(item, Item::Changes(_) | Item::Begins(..)));
