@@ -44,6 +44,7 @@ pub struct Engine {
     snapshot: Option<Snapshot>,
     hint: Option<Hint>,
     readiness: ReadinessMachine,
+    reached: bool,
     source: Retrying,
     store: Retrying,
     saved: SavedState,
@@ -97,6 +98,7 @@ impl Engine {
             snapshot: None,
             hint: None,
             readiness: ReadinessMachine::new(config.probe_interval),
+            reached: false,
             source: Retrying::at(start.now + config.startup_delay),
             store: Retrying::given_up(start.not_durable),
             saved,
@@ -276,7 +278,10 @@ impl Engine {
     /// An outage puts what we verified in doubt; its end is the time to look.
     fn readiness_follows(&mut self, before: Readiness, report: &crate::ports::PathReport) {
         let after = self.readiness.state();
-        let reached_again = report.targets.iter().any(|(_, _, error)| error.is_none()) && before != Readiness::Ready;
+        // Once: a way that is half open for hours must not make a storm of attempts.
+        let reached = report.targets.iter().any(|(_, _, error)| error.is_none());
+        let reached_again = reached && !std::mem::replace(&mut self.reached, reached)
+            || (before != Readiness::Ready && after == Readiness::Ready);
         for record in &mut self.records {
             if before == Readiness::Ready && after == Readiness::NotReady {
                 record.certain = false;

@@ -221,3 +221,18 @@ fn an_address_that_comes_back_during_a_hold_is_not_written() {
     assert_eq!(bench.writes().len(), 0);
     assert!(bench.status().ready(), "{:?}", bench.status());
 }
+
+/// Each round in which a single target answered began the row of quick attempts anew.
+#[test]
+fn a_way_that_is_half_open_makes_no_storm_of_attempts() {
+    let mut bench = settled();
+    bench.forget();
+    bench.most_targets_down = true;
+    bench.fails = Some(Fails::Unreachable);
+    bench.addresses(&[NEW]);
+    bench.run_for(Duration::from_secs(3600));
+    assert!(bench.attempts() <= 60, "{} attempts in an hour", bench.attempts());
+    bench.fails = None;
+    bench.run_for(Duration::from_secs(400));
+    assert_eq!(bench.writes(), [NEW]);
+}

@@ -16,6 +16,8 @@ pub struct Provider {
     pub sets: Vec<BTreeSet<IpAddr>>,
     places: Vec<u32>,
     pub proxied: bool,
+    /// The record that fails while only one does.
+    pub victim: usize,
 }
 
 /// What came of a write.
@@ -29,7 +31,7 @@ pub struct Written {
 
 impl Provider {
     pub fn new(records: usize, proxied: bool) -> Self {
-        Self { sets: vec![BTreeSet::new(); records], places: vec![0; records], proxied }
+        Self { sets: vec![BTreeSet::new(); records], places: vec![0; records], proxied, victim: 0 }
     }
 
     fn handle(&self, record: usize) -> Option<RecordHandle> {
@@ -41,8 +43,15 @@ impl Provider {
         self.places[record] += 1;
     }
 
+    fn failing(&self, record: usize, weather: &Weather, dice: &mut Dice, read: bool) -> Option<Fault> {
+        let alone = weather.is(Fault::OneRecordFails) && record == self.victim;
+        let own =
+            alone.then(|| dice.pick(&[Fault::ProviderUnavailable, Fault::ProviderUnreachable, Fault::ProviderRefuses]));
+        own.or_else(|| failing(weather, dice, read))
+    }
+
     pub fn read(&self, record: usize, weather: &Weather, dice: &mut Dice) -> ReadResult {
-        match failing(weather, dice, true) {
+        match self.failing(record, weather, dice, true) {
             Some(fault) => Err(error(fault, dice)),
             None => Ok(Observed {
                 addresses: self.sets[record].clone(),
@@ -54,7 +63,7 @@ impl Provider {
 
     pub fn update(&mut self, record: usize, request: &UpdateRequest, weather: &Weather, dice: &mut Dice) -> Written {
         let without = |error| Written { result: Err(error), effect: false, needless: false };
-        let fault = failing(weather, dice, false);
+        let fault = self.failing(record, weather, dice, false);
         if let Some(fault) = fault.filter(|fault| *fault != Fault::AnswerLostWithEffect) {
             return without(error(fault, dice));
         }

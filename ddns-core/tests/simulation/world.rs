@@ -1,10 +1,13 @@
+mod service;
 mod trouble;
 
 use std::collections::BTreeMap;
 use std::mem::discriminant;
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
 use std::time::Duration;
 
-use ddns_core::address::{Family, Hint, IpChangeEvent};
+use ddns_core::address::{Family, Hint, IpChangeEvent, Snapshot};
 use ddns_core::engine::{Action, Effects, Engine, Event, Start};
 use ddns_core::ports::{PathReport, SaveError, UpdateRequest};
 use ddns_core::record::RecordKey;
@@ -15,13 +18,19 @@ use super::disk::Disk;
 use super::fault::{Fault, Weather};
 use super::history::{self, History};
 use super::host::{self, Change, Host, publishable};
-use super::judge::{Judge, Judged, Violation, about, violated};
+use super::judge::{Judge, Judged, Violation, violated};
 use super::plan::Plan;
-use super::provider::Provider;
+use super::provider::{Provider, Written};
 use super::resolvers::{RESOLVERS, Resolvers};
 
 /// The longest time from the end of all trouble to proven records: a hold, and after it a cache.
 const HEALED_WITHIN: Duration = Duration::from_secs(3 * 3600);
+/// A request that went out before the process ended comes to the service within this time, or never.
+const LANDS_WITHIN: Duration = Duration::from_secs(10);
+/// The wall time at the world's begin, in milliseconds.
+const EPOCH: i64 = 1_700_000_000_000;
+/// A scenario is over by then.
+const SCENARIO: Duration = Duration::from_secs(1200);
 const QUIET: Duration = Duration::from_secs(3600);
 const DRAINS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -46,9 +55,17 @@ enum Item {
         run: u32,
         record: usize,
         began: Duration,
-        save: Option<u64>,
         request: Option<UpdateRequest>,
     },
+    /// A write of a process that is no more reaches the service; the save that tells of it.
+    Lands {
+        record: usize,
+        began: Duration,
+        save: Option<(u64, Wall)>,
+        request: UpdateRequest,
+    },
+    /// The time is set on the wall.
+    ClockSet,
     /// The process is told.
     Tells(u32, Box<Event>),
     SaveEnds(u32, bool),
@@ -82,7 +99,7 @@ impl Totals {
 
 /// Everything around the engine, and the engine.
 pub struct World {
-    plan: Plan,
+    plan: Rc<Plan>,
     now: Duration,
     queue: BTreeMap<(Duration, u64), Item>,
     queued: u64,
@@ -95,13 +112,19 @@ pub struct World {
     engine: Option<Engine>,
     run: u32,
     booted: Duration,
-    wall_ahead: Duration,
+    /// The wall time is ahead of the world's by so many milliseconds, since when.
+    wall_ahead: i64,
+    wall_set: Duration,
     watching: bool,
     stopping: bool,
     rebooting: bool,
     last_news: Duration,
+    seen: Snapshot,
     pub episode: u64,
     over: bool,
+    /// The process ends after so many effects and outcomes.
+    crash_after: Option<u64>,
+    points: u64,
     next_episode: u64,
     judge: Judge,
     pub history: History,
@@ -111,12 +134,14 @@ pub struct World {
 impl World {
     pub fn new(plan: Plan, in_words: bool) -> Self {
         let records = plan.config.records.len();
+        let plan = Rc::new(plan);
+        let host = Host::new(plan.config.interface.is_some());
         let mut world = Self {
             now: Duration::ZERO,
             queue: BTreeMap::new(),
             queued: 0,
             dice: Dice::new(plan.seed, 2),
-            host: Host::default(),
+            host,
             provider: Provider::new(records, plan.proxied),
             resolvers: Resolvers::new(records, plan.ttl),
             disk: Disk::default(),
@@ -124,15 +149,19 @@ impl World {
             engine: None,
             run: 0,
             booted: Duration::ZERO,
-            wall_ahead: Duration::from_secs(1_700_000_000),
+            wall_ahead: EPOCH,
+            wall_set: Duration::ZERO,
             watching: false,
             stopping: false,
-            rebooting: false,
+            rebooting: plan.without_clock,
             last_news: Duration::ZERO,
+            seen: Snapshot::default(),
             episode: 0,
             over: false,
+            crash_after: None,
+            points: 0,
             next_episode: plan.first_episode,
-            judge: Judge::new(plan.clone()),
+            judge: Judge::new(Rc::clone(&plan)),
             history: History::new(in_words),
             totals: Totals::default(),
             plan,
@@ -144,6 +173,11 @@ impl World {
 
     /// Runs to the end of the plan or to the first violation.
     pub fn run(&mut self) -> Judged {
+        let ran = panic::catch_unwind(AssertUnwindSafe(|| self.goes_on()));
+        ran.unwrap_or_else(|_| violated("nothing panics", "as told above"))
+    }
+
+    fn goes_on(&mut self) -> Judged {
         while self.now < self.plan.lasts && !self.over {
             let deadline = self.engine.as_ref().and_then(Engine::deadline);
             let deadline = deadline.map(|at| self.booted + Duration::from_nanos(at.as_nanos()));
@@ -175,7 +209,8 @@ impl World {
     }
 
     fn wall(&self) -> Wall {
-        Wall::from_millis(u64::try_from((self.now + self.wall_ahead).as_millis()).unwrap())
+        let now = i64::try_from(self.now.as_millis()).unwrap();
+        Wall::from_millis(u64::try_from(now + self.wall_ahead).unwrap_or(0))
     }
 
     fn happens(&mut self, item: Item) -> Judged {
@@ -189,9 +224,11 @@ impl World {
             Item::StillQuiet { steps, calls } => return self.still_quiet(steps, calls),
             Item::Changes(change) => self.changes(change),
             Item::Announces(run) if run == self.run && self.watching => self.announces(),
-            Item::Arrives { run, record, began, save, request } if run == self.run => {
-                return self.arrives(record, began, save, request);
+            Item::Arrives { run, record, began, request } if run == self.run => {
+                return self.arrives(record, began, request);
             }
+            Item::Lands { record, began, save, request } => return self.lands(record, began, save, &request),
+            Item::ClockSet => self.clock_set(EPOCH),
             Item::Tells(run, event) if run == self.run => return self.tell(*event),
             Item::SaveEnds(run, well) if run == self.run && self.disk.busy() => return self.save_ends(well),
             Item::Starts if self.engine.is_none() => return self.starts(),
@@ -208,6 +245,9 @@ impl World {
 
     fn tell(&mut self, event: Event) -> Judged {
         let (now, wall) = (self.now, self.wall());
+        if !matches!(event, Event::Tick | Event::Started) && self.crashes_here() {
+            return Ok(());
+        }
         let Some(engine) = &mut self.engine else { return Ok(()) };
         self.totals.steps += 1;
         self.history.mark((now, discriminant(&event)));
@@ -239,12 +279,34 @@ impl World {
         if save.is_some() {
             self.history.say(now, None, format_args!("  saves {:?}", effects.persist));
             self.saves();
+            if self.crashes_here() {
+                return Ok(());
+            }
         }
-        effects.actions.into_iter().for_each(|action| self.carries_out(action, save));
+        for action in effects.actions {
+            self.carries_out(action);
+            if self.crashes_here() {
+                break;
+            }
+        }
         Ok(())
     }
 
-    fn carries_out(&mut self, action: Action, save: Option<u64>) {
+    /// A point at which the process may be made to end.
+    fn crashes_here(&mut self) -> bool {
+        if self.now > SCENARIO {
+            return false;
+        }
+        self.points += 1;
+        let crashes = self.crash_after == Some(self.points) && self.engine.is_some();
+        if crashes {
+            self.dies();
+            self.after(Duration::from_secs(1), Item::Starts);
+        }
+        crashes
+    }
+
+    fn carries_out(&mut self, action: Action) {
         let run = self.run;
         match action {
             Action::Watch => {
@@ -264,8 +326,8 @@ impl World {
                 let votes = self.resolvers.votes(self.now, record.0, truth, quorum, weather, dice);
                 self.answers(latency, Event::Resolved { record, ask, votes });
             }
-            Action::Read { record, .. } => self.calls(record.0, save, None),
-            Action::Update { record, request } => self.calls(record.0, save, Some(request)),
+            Action::Read { record, .. } => self.calls(record.0, None),
+            Action::Update { record, request } => self.calls(record.0, Some(request)),
             Action::Probe => {
                 let latency = self.latency(Fault::WanDown);
                 let report = self.report();
@@ -289,47 +351,15 @@ impl World {
         let one = self.weather.is(Fault::TargetDown);
         let families = [Some(Family::V4), Some(Family::V4), Some(Family::V4), Some(Family::V6), None];
         let held = |family: &Option<Family>| family.is_none_or(|family| self.plan.families.contains(&family));
+        let most = self.weather.is(Fault::MostTargetsDown);
+        let v6 = self.weather.is(Fault::OneFamilyDown);
         let target = |(index, family): (usize, Option<Family>)| {
-            let error = (wan || (one && index == 0)).then(|| "no answer".to_owned());
+            let down = wan || (one && index == 0) || (v6 && family == Some(Family::V6));
+            let down = down || (most && !(index == 0 && family == Some(Family::V4)));
+            let error = down.then(|| "no answer".to_owned());
             (format!("t{index}"), family, error)
         };
         PathReport { targets: families.into_iter().filter(held).enumerate().map(target).collect() }
-    }
-
-    fn calls(&mut self, record: usize, save: Option<u64>, request: Option<UpdateRequest>) {
-        self.totals.calls += 1;
-        let latency = self.latency(Fault::ProviderSlow);
-        let (run, began) = (self.run, self.now);
-        self.after(latency, Item::Arrives { run, record, began, save, request });
-    }
-
-    fn arrives(&mut self, record: usize, began: Duration, save: Option<u64>, request: Option<UpdateRequest>) -> Judged {
-        self.judge.arrived(self.now, record);
-        let latency = self.latency(Fault::ProviderSlow);
-        let id = ddns_core::engine::RecordId(record);
-        let Some(request) = request else {
-            let result = self.provider.read(record, &self.weather, &mut self.dice);
-            self.answers(latency, Event::Read { record: id, result });
-            return Ok(());
-        };
-        let before = self.provider.sets[record].clone();
-        let written = self.provider.update(record, &request, &self.weather, &mut self.dice);
-        let after = &self.provider.sets[record];
-        if after.len() < before.len() {
-            return violated("b: nothing is deleted", format!("{before:?} became {after:?}"));
-        }
-        if written.needless {
-            about(record, self.judge.needless(record))?;
-        }
-        if written.effect {
-            self.totals.writes += 1;
-            self.history.mark((record, after));
-            self.history.say(self.now, Some(record), format_args!("service: record {record} holds {after:?}"));
-            self.resolvers.others_asked(self.now, record, &before, &mut self.dice);
-            about(record, self.judge.wrote(record, began, save))?;
-        }
-        self.answers(latency, Event::Updated { record: id, result: written.result });
-        Ok(())
     }
 
     fn saves(&mut self) {
@@ -369,17 +399,32 @@ impl World {
         self.last_news = self.last_news.max(self.now + way);
         let received_at = Instant::since_boot(self.now - self.booted);
         let hint = Hint { rung: "model", kernel_at: None, received_at, announcements: 1, after_loss: false };
-        let event = IpChangeEvent::new(self.host.snapshot(), hint);
-        self.at(self.last_news, Item::Tells(self.run, Box::new(Event::Addresses(event))));
+        let snapshot = self.host.snapshot();
+        let before = std::mem::replace(&mut self.seen, snapshot.clone());
+        let news = |snapshot| Box::new(Event::Addresses(IpChangeEvent::new(snapshot, hint)));
+        self.at(self.last_news, Item::Tells(self.run, news(snapshot)));
+        if self.weather.is(Fault::SnapshotsLate) && self.dice.percent(50) {
+            // What was seen before comes after what is seen now; the source looks again.
+            self.last_news += self.dice.magnitude(Duration::from_micros(50), Duration::from_millis(50));
+            self.at(self.last_news, Item::Tells(self.run, news(before)));
+            self.at(self.last_news, Item::Announces(self.run));
+        }
     }
 
     fn starts(&mut self) -> Judged {
         if std::mem::take(&mut self.rebooting) {
             self.booted = self.now.saturating_sub(Duration::from_secs(10));
+            if self.plan.without_clock {
+                let up = i64::try_from((self.now - self.booted).as_millis()).unwrap();
+                self.clock_set(up - i64::try_from(self.now.as_millis()).unwrap());
+                let wait = self.dice.magnitude(Duration::from_secs(1), Duration::from_secs(600));
+                self.after(wait, Item::ClockSet);
+            }
         }
         let broken = self.weather.is(Fault::LoadFails);
         let saved = if broken { None } else { self.disk.load() };
-        self.judge.restarts(self.now, (!broken).then(|| self.disk.durable()));
+        let durable = (!broken).then(|| self.disk.durable());
+        self.judge.restarts(self.now, self.wall(), durable, saved.as_ref());
         self.totals.starts += 1;
         let start = Start {
             saved,
@@ -393,31 +438,6 @@ impl World {
         self.engine = Some(Engine::new(&self.plan.config, |_| true, start));
         self.tell(Event::Started)
     }
-
-    /// The process ends at once; requests under way may have come to the service or not.
-    fn dies(&mut self) {
-        self.history.say(self.now, None, format_args!("process: ends"));
-        let run = self.run;
-        let under_way: Vec<_> = self
-            .queue
-            .iter()
-            .filter(|(_, item)| matches!(item, Item::Arrives { run: of, request: Some(_), .. } if *of == run))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in under_way {
-            if let Some(item) = self.queue.remove(&key)
-                && self.dice.percent(50)
-            {
-                // Judged like any other write; its violation would have shown at its begin.
-                let _ = self.happens(item);
-            }
-        }
-        self.disk.crash(&mut self.dice);
-        self.engine = None;
-        self.watching = false;
-        self.stopping = false;
-        self.run += 1;
-    }
 }
 
 fn addresses(change: &Change) -> Vec<String> {
@@ -429,4 +449,16 @@ pub fn run(plan: Plan) -> Result<(Totals, u64), Violation> {
     let mut world = World::new(plan, false);
     world.run()?;
     Ok((world.totals, world.history.hash()))
+}
+
+impl World {
+    /// A start, a swap of addresses and its proof, without any other trouble than an end of the process after so many
+    /// effects and outcomes; how many of these there were.
+    pub fn scenario(seed: u64, crash_after: Option<u64>) -> Result<u64, Violation> {
+        let mut world = Self::new(Plan::quiet(seed), false);
+        world.crash_after = crash_after;
+        world.at(Duration::from_secs(600), Item::Begins(Fault::Swap, seed, Duration::ZERO));
+        world.run()?;
+        Ok(world.points)
+    }
 }
