@@ -365,8 +365,11 @@ impl Publish {
         if why == Why::Unreachable && !brief {
             self.patient_failures = self.patient_failures.saturating_add(1);
         }
-        if matches!(why, Why::Unavailable | Why::Unauthorized) {
-            self.held = Some((again_at, why));
+        match why {
+            Why::Unavailable | Why::Unauthorized => self.held = Some((again_at, why)),
+            // The address may go and come back meanwhile.
+            Why::Refused => self.held = Some((now + self.pace.min_interval.max(self.pace.retry_delay), why)),
+            Why::Now | Why::Interval | Why::Unreachable => {}
         }
         self.state = State::Due { step, at: again_at, why };
         self.after(now, target, false);

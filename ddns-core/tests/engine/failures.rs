@@ -236,3 +236,22 @@ fn a_way_that_is_half_open_makes_no_storm_of_attempts() {
     bench.run_for(Duration::from_secs(400));
     assert_eq!(bench.writes(), [NEW]);
 }
+
+/// An address that went and came back between two refusals was written at once each time.
+#[test]
+fn a_flapping_address_makes_no_storm_of_refusals() {
+    let mut bench = settled();
+    bench.forget();
+    bench.fails = Some(Fails::Refused);
+    for _ in 0..100 {
+        bench.addresses(&[NEW]);
+        bench.run_for(Duration::from_secs(1));
+        bench.addresses(&[OLD]);
+        bench.run_for(Duration::from_secs(1));
+    }
+    assert!(bench.attempts() <= 5, "{} attempts in 200 seconds", bench.attempts());
+    bench.fails = None;
+    bench.addresses(&[NEW]);
+    bench.run_for(Duration::from_secs(120));
+    assert_eq!(bench.writes(), [NEW]);
+}

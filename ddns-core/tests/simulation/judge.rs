@@ -297,7 +297,7 @@ impl Judge {
                 let config = &self.plan.config;
                 for (record, spec) in self.records.iter_mut().zip(&config.records) {
                     if spec.key.rtype.family() == *family {
-                        record.desires(now, *to, &config.pace);
+                        record.desires(*to);
                     }
                 }
                 let late = self.stopping || now < self.woke + Duration::from_secs(1);

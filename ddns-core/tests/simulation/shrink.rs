@@ -7,7 +7,7 @@ use super::world::World;
 
 const LINES: usize = 150;
 /// Steps that may be spent on shrinking.
-const PATIENCE: u64 = 3_000_000;
+const PATIENCE: u64 = 800_000;
 
 /// The violation, its seed and the shortest history found that shows one of the same invariant.
 pub fn report(plan: Plan, violation: &Violation) -> String {

@@ -74,8 +74,8 @@ impl Default for Truth {
 struct NotBefore {
     at: Duration,
     invariant: &'static str,
-    /// Another address ends it.
-    of_address: bool,
+    /// For another address it ends then.
+    another: Option<Duration>,
 }
 
 impl Record {
@@ -172,26 +172,25 @@ impl Record {
     pub fn failed(&mut self, now: Duration, error: &ProviderError, pace: &Pace) {
         let another = self.desired != self.target;
         let shorter = now + pace.min_interval.max(pace.retry_delay);
-        let not_before = |at, invariant, of_address| Some(NotBefore { at, invariant, of_address });
+        let not_before = |at, invariant| Some(NotBefore { at, invariant, another: None });
         self.not_before = match error {
             ProviderError::Unavailable { retry_after: Some(after), .. } => {
-                not_before(now + (*after).min(RETRY_AFTER_CAP), "d: Retry-After is obeyed", false)
+                not_before(now + (*after).min(RETRY_AFTER_CAP), "d: Retry-After is obeyed")
             }
-            ProviderError::Unauthorized { .. } => not_before(now + HOLD * 3 / 4, "d: held while unauthorized", false),
+            ProviderError::Unauthorized { .. } => not_before(now + HOLD * 3 / 4, "d: held while unauthorized"),
             ProviderError::Refused { .. } => {
-                let at = now + HOLD * 3 / 4;
-                not_before(if another { at.min(shorter) } else { at }, "d: held while refused", true)
+                let at = if another { shorter } else { now + HOLD * 3 / 4 };
+                Some(NotBefore { at, invariant: "d: held while refused", another: Some(shorter) })
             }
             _ => None,
         };
         self.stale |= matches!(error, ProviderError::Stale { .. });
     }
 
-    pub fn desires(&mut self, now: Duration, address: IpAddr, pace: &Pace) {
+    pub fn desires(&mut self, address: IpAddr) {
         self.desired = Some(address);
-        if let Some(not_before) = self.not_before.as_mut().filter(|not_before| not_before.of_address) {
-            let needed = self.acknowledged != Some(address);
-            not_before.at = if needed { not_before.at.min(now + pace.min_interval.max(pace.retry_delay)) } else { now };
+        if let Some(not_before) = &mut self.not_before {
+            not_before.at = not_before.another.unwrap_or(not_before.at);
         }
     }
 
