@@ -340,10 +340,11 @@ impl Publish {
         let redial = Backoff::new(REDIAL, RETRY_CAP).wait(nth, jitter);
         let (step, why, wait) = match error {
             ProviderError::Unreachable { .. } => (running, Why::Unreachable, redial),
-            // The read comes soon; patience is due before the write is repeated.
-            ProviderError::Unknown { .. } => {
+            // After a write the read comes soon; patience is due before the write is repeated.
+            ProviderError::Unknown { .. } if running == Step::Write => {
                 (Step::Read, Why::Unreachable, Backoff::new(REDIAL, self.pace.retry_delay).wait(nth, jitter))
             }
+            ProviderError::Unknown { .. } => (Step::Read, Why::Unreachable, redial),
             ProviderError::Unavailable { retry_after, .. } => (running, Why::Unavailable, {
                 let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_CAP);
                 self.patience(jitter).max(asked)

@@ -4,6 +4,7 @@ mod ci;
 mod demo;
 mod ebpf;
 mod setup;
+mod sim;
 mod test;
 mod tidy;
 
@@ -31,6 +32,8 @@ enum Verb {
     Setup(setup::Arguments),
     /// Build the eBPF programs, which ddnsd then embeds
     Ebpf,
+    /// Run the engine through centuries in a world in which everything fails
+    Sim(sim::Arguments),
     /// Check dependency edges, names, documents
     Tidy {
         /// Bring generated parts of documents up to date
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Verb::Test => test::run(),
         Verb::Setup(arguments) => setup::run(&arguments),
         Verb::Ebpf => ebpf::run(),
+        Verb::Sim(arguments) => sim::run(&arguments),
         Verb::Tidy { write } => tidy::run(write),
         Verb::Ci => ci::run(),
     };

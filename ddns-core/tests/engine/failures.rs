@@ -255,3 +255,18 @@ fn a_flapping_address_makes_no_storm_of_refusals() {
     bench.run_for(Duration::from_secs(120));
     assert_eq!(bench.writes(), [NEW]);
 }
+
+/// A read whose answer gets lost was repeated every few seconds for as long as that lasted.
+#[test]
+fn reads_whose_answers_get_lost_are_repeated_ever_more_slowly() {
+    let mut bench = settled();
+    bench.forget();
+    bench.reads_fail = true;
+    bench.fails = Some(Fails::Unknown { applied: false });
+    bench.addresses(&[NEW]);
+    bench.run_for(Duration::from_secs(3600));
+    assert!(bench.reads() <= 40, "{} reads in an hour", bench.reads());
+    bench.fails = None;
+    bench.run_for(Duration::from_secs(800));
+    assert_eq!(bench.writes(), [NEW]);
+}
