@@ -29,7 +29,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.sabotage {
         return sabotage::run();
     }
-    let mut command = Command::new(build(&root(), &root().join("target"))?);
+    let mut command = Command::new(build("sim", &root(), &root().join("target"))?);
     command.args(["no_history_breaks_an_invariant", "--exact", "--nocapture"]).current_dir(root());
     if let Some(seed) = arguments.seed {
         command.env("SIM_SEED", seed.to_string());
@@ -45,10 +45,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Builds the simulation of a workspace; its program.
-fn build(workspace: &Path, target: &Path) -> Result<String> {
+fn build(profile: &str, workspace: &Path, target: &Path) -> Result<String> {
     let mut command = Command::new("cargo");
     command
-        .args(["test", "--quiet", "--profile", "sim", "--package", "ddns-core", "--test", "simulation"])
+        .args(["test", "--quiet", "--profile", profile, "--package", "ddns-core", "--test", "simulation"])
         .args(["--no-run", "--message-format", "json"])
         .arg("--target-dir")
         .arg(target)

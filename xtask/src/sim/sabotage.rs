@@ -98,7 +98,7 @@ fn sabotaged(copy: &Path, rule: &Rule) -> Result<Option<Violation>> {
 
 /// The first violation that the simulation of this workspace finds.
 fn simulate(workspace: &Path) -> Result<Option<Violation>> {
-    let mut command = Command::new(build(workspace, &root().join("target/sabotage/target"))?);
+    let mut command = Command::new(build("dev", workspace, &root().join("target/sabotage/target"))?);
     command
         .args(["no_history_breaks_an_invariant", "--exact", "--nocapture"])
         .envs([("SIM_BRIEF", "1"), ("SIM_YEARS", YEARS), ("RUST_BACKTRACE", "0")])
