@@ -223,9 +223,15 @@ impl Judge {
         let agreeing = agreeing(votes, RESOLVERS / 2 + 1);
         state.undecided = agreeing.is_none().then_some(now);
         let Some(set) = agreeing else { return };
-        if asked >= state.wrote_at && set.len() == 1 && ask >= state.answered {
+        if set.len() > 1 || ask < state.answered {
+            return;
+        }
+        if asked >= state.wrote_at {
             state.answered = ask;
             state.proven.clone_from(set);
+        } else if state.running.is_some() && asked >= state.before.1 {
+            // Asked before the write under way, and about what was there until then.
+            state.before.0.clone_from(set);
         }
     }
 
@@ -305,7 +311,11 @@ impl Judge {
             }
             Transition::Verified { key, address, stage } => {
                 let index = self.plan.config.records.iter().position(|spec| spec.key == *key).unwrap();
-                let proven = &self.records[index].proven;
+                let state = &self.records[index];
+                let proven = match &state.running {
+                    Some(running) if running.address != *address => &state.before.0,
+                    _ => &state.proven,
+                };
                 let judged = hold(proven.contains(address), "proven by a quorum or the service", || {
                     format!("{key} {address} by {}, seen: {proven:?}", Stage::as_str(*stage))
                 });
