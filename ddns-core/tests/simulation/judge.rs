@@ -312,11 +312,10 @@ impl Judge {
             Transition::Verified { key, address, stage } => {
                 let index = self.plan.config.records.iter().position(|spec| spec.key == *key).unwrap();
                 let state = &self.records[index];
-                let proven = match &state.running {
-                    Some(running) if running.address != *address => &state.before.0,
-                    _ => &state.proven,
-                };
-                let judged = hold(proven.contains(address), "proven by a quorum or the service", || {
+                let proven = &state.proven;
+                let others = state.running.as_ref().filter(|running| running.address != *address);
+                let before = others.is_some() && state.before.0.contains(address);
+                let judged = hold(before || proven.contains(address), "proven by a quorum or the service", || {
                     format!("{key} {address} by {}, seen: {proven:?}", Stage::as_str(*stage))
                 });
                 about(index, judged)
