@@ -90,9 +90,9 @@ fn no_history_breaks_an_invariant() {
         Err((seed, violation)) => panic!("{}", report(Plan::of(seed), &violation)),
     };
     println!(
-        "{} seeds, {} years, {} steps, {} writes, {} calls, {} faults, {} starts",
+        "{} seeds, {:.1} years, {} steps, {} writes, {} calls, {} faults, {} starts",
         end - first,
-        totals.time.as_secs() / YEAR.as_secs(),
+        totals.time.as_secs_f64() / YEAR.as_secs_f64(),
         totals.steps,
         totals.writes,
         totals.calls,

@@ -166,7 +166,7 @@ impl Judge {
                 self.source_failed = None;
                 if self.addresses.told(now, &news.snapshot) {
                     (self.good_rounds, self.overtaken) = (0, true);
-                    self.records.iter_mut().for_each(|record| record.window.2 += 1);
+                    self.records.iter_mut().for_each(Record::changes);
                 }
             }
             Event::SourceFailed { .. } => self.source_failed = Some(now),
@@ -183,7 +183,7 @@ impl Judge {
                             state.proven.clone_from(&observed.addresses);
                         }
                     }
-                    Err(error) => state.failed(now, error, &pace),
+                    Err(error) => state.failed(now, false, error, &pace),
                 }
             }
             Event::Updated { record, result } => {
@@ -200,7 +200,7 @@ impl Judge {
                         if !state.doubt && state.proven.is_empty() {
                             (state.proven, state.wrote_at) = std::mem::take(&mut state.before);
                         }
-                        state.failed(now, error, &pace);
+                        state.failed(now, true, error, &pace);
                     }
                 }
             }
@@ -245,7 +245,7 @@ impl Judge {
         let good = [Some(Family::V4), Some(Family::V6), None].into_iter().any(half);
         let reached = report.targets.iter().any(|(_, _, error)| error.is_none());
         if reached && !std::mem::replace(&mut self.reached, reached) {
-            self.records.iter_mut().for_each(|record| record.window.2 += 1);
+            self.records.iter_mut().for_each(Record::changes);
         }
         if !self.overtaken {
             self.good_rounds = if good { self.good_rounds + 1 } else { 0 };
@@ -294,7 +294,7 @@ impl Judge {
                 let earned = *to != Ready || self.good_rounds >= 2;
                 hold(earned, "ready after two good rounds", || format!("{} of them", self.good_rounds))?;
                 if *to == Ready {
-                    self.records.iter_mut().for_each(|record| record.window.2 += 1);
+                    self.records.iter_mut().for_each(Record::changes);
                 }
                 let earned = *to != NotReady || self.bad_round;
                 hold(earned, "only a bad round demotes", || "half of a family's targets answered".into())

@@ -11,6 +11,10 @@ use ddns_core::time::Wall;
 
 use super::{HOUR, Judged, ROUNDING, hold, violated};
 
+/// After so many failures in a row without any change, there is at least this pause before the next attempt.
+const LONG_ROW: u32 = 16;
+const LONG_PAUSE: Duration = Duration::from_secs(45);
+
 #[derive(Default)]
 pub struct Record {
     /// Writes with an effect that the process knows of, in the order of their begin.
@@ -36,6 +40,8 @@ pub struct Record {
     pub arrived: Duration,
     /// Its begin, calls, and changes that each call for further ones.
     pub window: (Duration, u32, u32),
+    /// Failures in a row without any change, and the time of the last one.
+    row: (u32, Duration),
 }
 
 /// A write that had an effect.
@@ -111,6 +117,9 @@ impl Record {
             return violated(invariant, format!("{:?} too early", at - now));
         }
         self.target = self.desired;
+        let (failures, last) = self.row;
+        let fine = failures <= LONG_ROW || now >= last + LONG_PAUSE;
+        hold(fine, "d: pauses grow", || format!("{:?} after failure {failures} in a row", now - last))?;
         if now >= self.window.0 + HOUR {
             self.window = (now, 0, 0);
         }
@@ -161,15 +170,22 @@ impl Record {
         self.truth = Truth { changed: now, learned: false, meddled: true, save: None };
     }
 
+    /// Something happened after which quick attempts may begin anew.
+    pub const fn changes(&mut self) {
+        self.window.2 += 1;
+        self.row.0 = 0;
+    }
+
     /// The service's answer tells what it holds.
     pub fn learns(&mut self) {
+        self.row.0 = 0;
         (self.doubt, self.stale) = (false, false);
         if !self.truth.learned && self.arrived >= self.truth.changed {
             self.truth = Truth { learned: true, meddled: false, save: None, ..self.truth };
         }
     }
 
-    pub fn failed(&mut self, now: Duration, error: &ProviderError, pace: &Pace) {
+    pub fn failed(&mut self, now: Duration, write: bool, error: &ProviderError, pace: &Pace) {
         let another = self.desired != self.target;
         let shorter = now + pace.min_interval.max(pace.retry_delay);
         let not_before = |at, invariant| Some(NotBefore { at, invariant, another: None });
@@ -185,10 +201,14 @@ impl Record {
             _ => None,
         };
         self.stale |= matches!(error, ProviderError::Stale { .. });
+        // What follows these is a read, which need not wait.
+        let quick = self.stale || (write && self.doubt);
+        self.row = (if quick || another { 0 } else { self.row.0 + 1 }, now);
     }
 
     pub fn desires(&mut self, address: IpAddr) {
         self.desired = Some(address);
+        self.row.0 = 0;
         if let Some(not_before) = &mut self.not_before {
             not_before.at = not_before.another.unwrap_or(not_before.at);
         }

@@ -16,6 +16,7 @@ const HOST: &str = "a: only what the host holds";
 const INTERVAL: &str = "d: one write per record and interval";
 const ATTEMPTS: &str = "d: bounded attempts";
 const RETRY_AFTER: &str = "d: Retry-After is obeyed";
+const PAUSES: &str = "d: pauses grow";
 const SERIAL: &str = "d: one provider call at a time";
 const CONVERGED: &str = "converged is true";
 const PROVEN: &str = "proven by a quorum or the service";
@@ -51,7 +52,7 @@ pub const RULES: &[Rule] = &[
         "retry_after.unwrap_or_default()", &[HEALS]),
     rule("patience holds for every address", "publish.rs",
         "let held = self.held.filter(|_| step != Step::Check);",
-        "let held = self.held.filter(|_| false);", &[RETRY_AFTER, "d: held while unauthorized"]),
+        "let held = self.held.filter(|_| false);", &[RETRY_AFTER, "d: held while unauthorized", "d: held while refused"]),
     rule("held while unauthorized", "publish.rs",
         "(running, Why::Unauthorized, jitter.spread(HOLD))",
         "(running, Why::Unauthorized, redial)", &["d: held while unauthorized"]),
@@ -72,7 +73,7 @@ pub const RULES: &[Rule] = &[
         "in_doubt: None,", &[DOUBT, CONVERGED]),
     rule("lost answers of reads are taken with patience", "publish.rs",
         "ProviderError::Unknown { .. } => (Step::Read, Why::Unreachable, redial),",
-        "ProviderError::Unknown { .. } => (Step::Read, Why::Unreachable, self.pace.retry_delay),", &[ATTEMPTS]),
+        "ProviderError::Unknown { .. } => (Step::Read, Why::Unreachable, self.pace.retry_delay),", &[ATTEMPTS, PAUSES]),
     rule("a stale handle is forgotten", "publish.rs",
         "self.handle = None;\n",
         "\n", &["c: a stale handle is forgotten", ATTEMPTS, "no tight loop"]),
@@ -82,13 +83,13 @@ pub const RULES: &[Rule] = &[
         &[HEALS, CONVERGED, "f: a record heals alone"]),
     rule("the back-off grows", "publish.rs",
         "let nth = self.patient_failures;\n        self.patient_failures = nth.saturating_add(1);",
-        "let nth = 0;\n        self.patient_failures = 1;", &[ATTEMPTS]),
+        "let nth = 0;\n        self.patient_failures = 1;", &[ATTEMPTS, PAUSES]),
     rule("redialling slows down", "publish.rs",
         "let redial = Backoff::new(REDIAL, RETRY_CAP).wait(nth, jitter);",
-        "let redial = REDIAL;", &[ATTEMPTS, "no tight loop"]),
+        "let redial = REDIAL;", &[ATTEMPTS, PAUSES, "no tight loop"]),
     rule("a write that gets lost again and again is patient", "publish.rs",
         "if self.failures < 2 || self.desired != Some(target) {",
-        "if self.failures < 2 || self.desired != Some(target) || self.pace.max_retries < 100 {", &[ATTEMPTS]),
+        "if self.failures < 2 || self.desired != Some(target) || self.pace.max_retries < 100 {", &[ATTEMPTS, PAUSES]),
     rule("a cache is not believed against our own write", "publish.rs",
         "let right = agrees && self.confirmed.is_none_or(|confirmed| confirmed == target);",
         "let right = agrees;", &[CONVERGED, NEEDLESS]),
@@ -178,7 +179,7 @@ pub const RULES: &[Rule] = &[
         "self.began.map_or(now, |began| now.max(began))", &["no storm of probes"]),
     rule("a half open way makes no storm", "engine.rs",
         "reached && !std::mem::replace(&mut self.reached, reached)",
-        "reached && before != Readiness::Ready && !std::mem::replace(&mut self.reached, false)", &[ATTEMPTS]),
+        "reached && before != Readiness::Ready && !std::mem::replace(&mut self.reached, false)", &[ATTEMPTS, PAUSES]),
     rule("the interval outlives a restart", "engine.rs",
         ".map(|at| start.now - since(at));",
         ".map(|at| start.now - since(at) - config.pace.min_interval);", &[INTERVAL]),
