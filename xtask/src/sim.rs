@@ -22,12 +22,15 @@ pub struct Arguments {
     /// Switch the engine's rules off one by one, in a copy: the simulation has to notice each
     #[arg(long, conflicts_with_all = ["seed", "years"])]
     sabotage: bool,
+    /// Only the rules whose names contain this
+    #[arg(long, requires = "sabotage")]
+    rule: Option<String>,
 }
 
 /// Prints what the run amounted to; fails with the first broken invariant, its seed and a short history.
 pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.sabotage {
-        return sabotage::run();
+        return sabotage::run(arguments.rule.as_deref().unwrap_or_default());
     }
     let mut command = Command::new(build("sim", &root(), &root().join("target"))?);
     command.args(["no_history_breaks_an_invariant", "--exact", "--nocapture"]).current_dir(root());

@@ -18,6 +18,8 @@ pub struct Provider {
     pub proxied: bool,
     /// The record that fails while only one does.
     pub victim: usize,
+    /// In a hundred requests, how many a fault hits.
+    chance: usize,
 }
 
 /// What came of a write.
@@ -30,8 +32,8 @@ pub struct Written {
 }
 
 impl Provider {
-    pub fn new(records: usize, proxied: bool) -> Self {
-        Self { sets: vec![BTreeSet::new(); records], places: vec![0; records], proxied, victim: 0 }
+    pub fn new(records: usize, proxied: bool, chance: usize) -> Self {
+        Self { sets: vec![BTreeSet::new(); records], places: vec![0; records], proxied, victim: 0, chance }
     }
 
     fn handle(&self, record: usize) -> Option<RecordHandle> {
@@ -47,7 +49,7 @@ impl Provider {
         let alone = weather.is(Fault::OneRecordFails) && record == self.victim;
         let own =
             alone.then(|| dice.pick(&[Fault::ProviderUnavailable, Fault::ProviderUnreachable, Fault::ProviderRefuses]));
-        own.or_else(|| failing(weather, dice, read))
+        own.or_else(|| failing(weather, dice, read, self.chance))
     }
 
     pub fn read(&self, record: usize, weather: &Weather, dice: &mut Dice) -> ReadResult {
@@ -94,7 +96,7 @@ impl Provider {
     }
 }
 
-fn failing(weather: &Weather, dice: &mut Dice, read: bool) -> Option<Fault> {
+fn failing(weather: &Weather, dice: &mut Dice, read: bool, chance: usize) -> Option<Fault> {
     let classes = [
         Fault::ProviderUnreachable,
         Fault::ProviderUnavailable,
@@ -106,7 +108,7 @@ fn failing(weather: &Weather, dice: &mut Dice, read: bool) -> Option<Fault> {
     ];
     let hits = |fault: &Fault| weather.is(*fault) && !(read && *fault == Fault::AnswerLostWithEffect);
     let fault = classes.into_iter().find(hits)?;
-    (fault == Fault::ProviderUnreachable || dice.percent(75)).then_some(fault)
+    (fault == Fault::ProviderUnreachable || dice.percent(chance)).then_some(fault)
 }
 
 fn error(fault: Fault, dice: &mut Dice) -> ProviderError {

@@ -142,7 +142,7 @@ impl World {
             queued: 0,
             dice: Dice::new(plan.seed, 2),
             host,
-            provider: Provider::new(records, plan.proxied),
+            provider: Provider::new(records, plan.proxied, if plan.seed.is_multiple_of(2) { 100 } else { 75 }),
             resolvers: Resolvers::new(records, plan.ttl),
             disk: Disk::default(),
             weather: Weather::CALM,

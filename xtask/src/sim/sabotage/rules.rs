@@ -98,7 +98,7 @@ pub const RULES: &[Rule] = &[
         "let _ = doubted;", &[INTERVAL]),
     rule("what was read is known", "publish.rs",
         "self.confirmed = [self.desired, took_effect, self.confirmed, sole].into_iter().flatten().find(holds);",
-        "self.confirmed = [self.desired, took_effect, self.confirmed, sole].into_iter().flatten().last();",
+        "self.confirmed = [self.desired, took_effect, self.confirmed, sole].into_iter().flatten().next();",
         &["c: what is acknowledged is saved", CONVERGED, HEALS]),
     rule("an address that has gone is not written", "engine/record.rs",
         "Some(Step::Write) => !self.lost,",
