@@ -13,8 +13,10 @@ mod simulation {
     pub mod host;
     pub mod judge;
     pub mod plan;
+    pub mod plug;
     pub mod provider;
     pub mod resolvers;
+    pub mod router;
     pub mod shrink;
     pub mod world;
 }

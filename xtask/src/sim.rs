@@ -60,6 +60,7 @@ fn build(profile: &str, workspace: &Path, target: &Path) -> Result<String> {
     ensure!(output.status.success(), "{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
     let messages = String::from_utf8_lossy(&output.stdout);
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let program = messages.filter_map(|message| message["executable"].as_str().map(ToOwned::to_owned)).last();
-    program.context("cargo named no program")
+    let programs: Vec<String> =
+        messages.filter_map(|message| message["executable"].as_str().map(ToOwned::to_owned)).collect();
+    programs.into_iter().next_back().context("cargo named no program")
 }

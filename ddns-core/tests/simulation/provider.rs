@@ -106,7 +106,13 @@ fn failing(weather: &Weather, dice: &mut Dice, read: bool, chance: usize) -> Opt
         Fault::AnswerLostWithEffect,
         Fault::AnswerLostWithoutEffect,
     ];
-    let hits = |fault: &Fault| weather.is(*fault) && !(read && *fault == Fault::AnswerLostWithEffect);
+    // Where faults are sure to hit, writes get lost and reads don't, so that lost writes come in long rows.
+    let spared = |fault: Fault| match fault {
+        Fault::AnswerLostWithEffect => read,
+        Fault::AnswerLostWithoutEffect => read && chance == 100,
+        _ => false,
+    };
+    let hits = |fault: &Fault| weather.is(*fault) && !spared(*fault);
     let fault = classes.into_iter().find(hits)?;
     (fault == Fault::ProviderUnreachable || dice.percent(chance)).then_some(fault)
 }

@@ -120,7 +120,7 @@ pub const RULES: &[Rule] = &[
         "self.publish.pending().is_none()", &[CONVERGED]),
     rule("a cached agreement is asked for again", "engine/record.rs",
         "self.verify.again_after(now, *ttl);",
-        "let _ = ttl;", &[CONVERGED]),
+        "let _ = ttl;", &[CONVERGED, HEALS]),
     rule("a proxied record is read after its write", "engine/record.rs",
         "self.verify.stop();\n            self.publish.read_again(now);\n        } else {",
         "self.verify.stop();\n        } else {", &[HEALS]),
