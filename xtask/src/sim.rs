@@ -11,7 +11,10 @@ use clap::Args;
 
 use crate::{root, run_command, step};
 
-#[derive(Args)]
+/// As many as every change has to pass.
+const YEARS: u64 = 1000;
+
+#[derive(Args, Default)]
 pub struct Arguments {
     /// Replay this seed alone
     #[arg(long, conflicts_with = "years")]
@@ -24,22 +27,20 @@ pub struct Arguments {
     sabotage: bool,
     /// Only the rules whose names contain this
     #[arg(long, requires = "sabotage")]
-    rule: Option<String>,
+    rule: Vec<String>,
 }
 
 /// Prints what the run amounted to; fails with the first broken invariant, its seed and a short history.
 pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.sabotage {
-        return sabotage::run(arguments.rule.as_deref().unwrap_or_default());
+        return sabotage::run(&arguments.rule);
     }
     let mut command = Command::new(build("sim", &root(), &root().join("target"))?);
     command.args(["no_history_breaks_an_invariant", "--exact", "--nocapture"]).current_dir(root());
     if let Some(seed) = arguments.seed {
         command.env("SIM_SEED", seed.to_string());
     }
-    if let Some(years) = arguments.years {
-        command.env("SIM_YEARS", years.to_string());
-    }
+    command.env("SIM_YEARS", arguments.years.unwrap_or(YEARS).to_string());
     step("simulation");
     let begin = Instant::now();
     run_command(&mut command)?;

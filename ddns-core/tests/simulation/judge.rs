@@ -8,6 +8,7 @@ use std::time::Duration;
 use ddns_core::address::Family;
 use ddns_core::engine::{Action, Effects, Event, RecordId, Stage, Status, Transition};
 use ddns_core::ports::{PathReport, ProviderError, UpdateRequest};
+use ddns_core::publish::State;
 use ddns_core::readiness::Readiness;
 use ddns_core::state::SavedState;
 use ddns_core::time::Wall;
@@ -222,6 +223,7 @@ impl Judge {
         let state = &mut self.records[record.0];
         let agreeing = agreeing(votes, RESOLVERS / 2 + 1);
         state.undecided = agreeing.is_none().then_some(now);
+        state.unasked = false;
         let Some(set) = agreeing else { return };
         if set.len() > 1 || ask < state.answered {
             return;
@@ -279,6 +281,12 @@ impl Judge {
         }
         if let (Some(state), Some(number)) = (&effects.persist, save) {
             self.saves(now, wall, state, number, status)?;
+        }
+        let closed = Transition::Readiness { from: Readiness::Ready, to: Readiness::NotReady };
+        if effects.transitions.contains(&closed) {
+            for (record, status) in self.records.iter_mut().zip(&status.records) {
+                record.unasked |= status.state == State::Rest;
+            }
         }
         self.remembers()?;
         self.status(now, status, api)

@@ -24,6 +24,8 @@ pub struct Record {
     not_before: Option<NotBefore>,
     /// The outcome of the last write is not known.
     pub doubt: bool,
+    /// The process has just started, or the way was closed, and nobody has been asked since.
+    pub unasked: bool,
     stale: bool,
     /// What the service said last that it holds.
     pub acknowledged: Option<IpAddr>,
@@ -100,6 +102,7 @@ impl Record {
         *self = Self {
             writes,
             doubt: pending,
+            unasked: true,
             truth: Truth {
                 changed: self.truth.changed,
                 learned,
@@ -131,6 +134,8 @@ impl Record {
     }
 
     pub fn writes(&mut self, now: Duration, wall: Wall, request: &UpdateRequest, save: Option<u64>) -> Judged {
+        let asked = !self.unasked;
+        hold(asked, "c: look before writing after an outage", || format!("{} is written", request.address))?;
         hold(!self.doubt, "c: read before writing again", || format!("{} is written", request.address))?;
         hold(!(self.stale && request.handle.is_some()), "c: a stale handle is forgotten", || format!("{request:?}"))?;
         self.running =
@@ -179,7 +184,7 @@ impl Record {
     /// The service's answer tells what it holds.
     pub fn learns(&mut self) {
         self.row.0 = 0;
-        (self.doubt, self.stale) = (false, false);
+        (self.doubt, self.stale, self.unasked) = (false, false, false);
         if !self.truth.learned && self.arrived >= self.truth.changed {
             self.truth = Truth { learned: true, meddled: false, save: None, ..self.truth };
         }
