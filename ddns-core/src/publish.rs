@@ -284,7 +284,9 @@ impl Publish {
         let right = holds(&target);
         let doubted = self.in_doubt.take();
         let took_effect = self.written.filter(|written| doubted.is_some() && holds(written));
-        if right || took_effect.is_some() {
+        // Neither what was there nor what we wrote: it may have had its effect before somebody else's write.
+        let as_before = observed.addresses.is_empty() || self.confirmed.as_ref().is_some_and(holds);
+        if right || took_effect.is_some() || !as_before {
             self.written_at = doubted.or(self.written_at);
         }
         if right {

@@ -270,3 +270,18 @@ fn reads_whose_answers_get_lost_are_repeated_ever_more_slowly() {
     bench.run_for(Duration::from_secs(800));
     assert_eq!(bench.writes(), [NEW]);
 }
+
+/// A lost write that somebody else has overwritten since was taken for one without effect, and repeated at once.
+#[test]
+fn a_lost_write_that_was_overwritten_counts_for_the_interval() {
+    let mut bench = settled();
+    bench.forget();
+    (bench.fails, bench.reads_fail) = (Some(Fails::Unknown { applied: true }), true);
+    bench.addresses(&[NEW]);
+    bench.api_holds(NAME, "A", THIRD);
+    bench.fails = None;
+    bench.run_for(Duration::from_secs(30));
+    assert_eq!(bench.writes().len(), 0, "within the interval");
+    bench.run_for(Duration::from_secs(60));
+    assert_eq!(bench.writes(), [NEW]);
+}
