@@ -47,6 +47,7 @@ pub struct Engine {
     lanes: Vec<Lane>,
     sources: Vec<Source>,
     readiness: ReadinessMachine,
+    reached: bool,
     store: Retrying,
     saved: SavedState,
     saving_since: Option<Instant>,
@@ -101,6 +102,7 @@ impl Engine {
             lanes,
             sources: config.sources.iter().map(source).collect(),
             readiness: ReadinessMachine::new(config.probe_interval),
+            reached: false,
             store: Retrying::given_up(start.not_durable),
             saved,
             saving_since: None,
@@ -120,7 +122,7 @@ impl Engine {
     /// Takes note of what happened and says what follows.
     pub fn step(&mut self, now: Instant, wall: Wall, event: Event) -> Effects {
         let mut effects = Effects::default();
-        self.notice_sleep(now, &mut effects);
+        let late = self.asleep_for(now);
         self.now = self.now.max(now);
         self.wall = wall;
         let readiness_before = self.readiness.state();
@@ -139,6 +141,9 @@ impl Engine {
             Event::Saved(result) => self.saved(result.err(), &mut effects),
             Event::Tick => {}
             Event::Shutdown => self.draining = true,
+        }
+        if let Some(late) = late {
+            self.woke(late, &mut effects);
         }
         self.advance(&mut effects);
         let (from, to) = (readiness_before, self.readiness.state());
@@ -162,19 +167,21 @@ impl Engine {
         [records, lanes, save, hang, sources, self.readiness.deadline()].into_iter().flatten().min()
     }
 
-    /// Nobody came when something was due: the host slept, and what was proven before may be so no more (FAULTS 13).
-    fn notice_sleep(&mut self, now: Instant, effects: &mut Effects) {
+    /// How late it is, if nobody came when something was due: the host slept.
+    fn asleep_for(&self, now: Instant) -> Option<Duration> {
         if now.saturating_since(self.now) <= ASLEEP {
-            return;
+            return None;
         }
-        let Some(late) = self.deadline().map(|due| now.saturating_since(due)).filter(|late| *late > ASLEEP) else {
-            return;
-        };
+        self.deadline().map(|due| now.saturating_since(due)).filter(|late| *late > ASLEEP)
+    }
+
+    /// What was proven before the host slept may be so no more (FAULTS 13).
+    fn woke(&mut self, late: Duration, effects: &mut Effects) {
         effects.transitions.push(Transition::Woke { late });
-        self.readiness.addresses_changed(now);
+        self.readiness.addresses_changed(self.now);
         for record in &mut self.records {
             record.certain = false;
-            record.look_again(now);
+            record.look_again(self.now);
         }
     }
 
@@ -321,7 +328,10 @@ impl Engine {
     /// An outage puts what we verified in doubt; its end is the time to look.
     fn readiness_follows(&mut self, before: Readiness, report: &crate::ports::PathReport) {
         let after = self.readiness.state();
-        let reached_again = report.targets.iter().any(|(_, _, error)| error.is_none()) && before != Readiness::Ready;
+        // Once: a way that is half open for hours must not make a storm of attempts.
+        let reached = report.targets.iter().any(|(_, _, error)| error.is_none());
+        let reached_again = reached && !std::mem::replace(&mut self.reached, reached)
+            || (before != Readiness::Ready && after == Readiness::Ready);
         for record in &mut self.records {
             if before == Readiness::Ready && after == Readiness::NotReady {
                 record.certain = false;

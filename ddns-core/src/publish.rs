@@ -311,7 +311,9 @@ impl Publish {
         let right = holds(&target);
         let doubted = self.in_doubt.take();
         let took_effect = self.written.filter(|written| doubted.is_some() && holds(written));
-        if right || took_effect.is_some() {
+        // Neither what was there nor what we wrote: it may have had its effect before somebody else's write.
+        let as_before = observed.addresses.is_empty() || self.confirmed.as_ref().is_some_and(holds);
+        if right || took_effect.is_some() || !as_before {
             self.written_at = doubted.or(self.written_at);
         }
         if right {
@@ -368,10 +370,11 @@ impl Publish {
         let redial = Backoff::new(REDIAL, RETRY_CAP).wait(nth, jitter);
         let (step, why, wait) = match error {
             ProviderError::Unreachable { .. } => (running, Why::Unreachable, redial),
-            // The read comes soon; patience is due before the write is repeated.
-            ProviderError::Unknown { .. } => {
+            // After a write the read comes soon; patience is due before the write is repeated.
+            ProviderError::Unknown { .. } if running == Step::Write => {
                 (Step::Read, Why::Unreachable, Backoff::new(REDIAL, self.pace.retry_delay).wait(nth, jitter))
             }
+            ProviderError::Unknown { .. } => (Step::Read, Why::Unreachable, redial),
             ProviderError::Unavailable { retry_after, .. } => (running, Why::Unavailable, {
                 let asked = retry_after.map(|asked| asked.min(RETRY_AFTER_CAP));
                 self.asked_until = asked.map(|asked| now + asked).or(self.asked_until);
@@ -394,8 +397,11 @@ impl Publish {
         if why == Why::Unreachable && !brief {
             self.patient_failures = self.patient_failures.saturating_add(1);
         }
-        if matches!(why, Why::Unavailable | Why::Unauthorized) {
-            self.held = Some((again_at, why));
+        match why {
+            Why::Unavailable | Why::Unauthorized => self.held = Some((again_at, why)),
+            // The address may go and come back meanwhile.
+            Why::Refused => self.held = Some((now + self.pace.min_interval.max(self.pace.retry_delay), why)),
+            Why::Now | Why::Interval | Why::Unreachable => {}
         }
         self.state = State::Due { step, at: again_at, why };
         self.after(now, target, false);

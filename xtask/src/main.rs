@@ -8,6 +8,7 @@ mod ebpf;
 mod kernel_test;
 mod reliability;
 mod setup;
+mod sim;
 mod test;
 mod tidy;
 
@@ -43,6 +44,8 @@ enum Verb {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Run the engine through centuries in a world in which everything fails
+    Sim(sim::Arguments),
     /// Check dependency edges, names, documents
     Tidy {
         /// Bring generated parts of documents up to date
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Verb::Setup(arguments) => setup::run(&arguments),
         Verb::Ebpf => ebpf::run(),
         Verb::KernelTest { versions, only } => kernel_test::run(&versions, only.as_deref()),
+        Verb::Sim(arguments) => sim::run(&arguments),
         Verb::Tidy { write } => tidy::run(write),
         Verb::Bench { subjects } => bench::run(&subjects),
         Verb::Coverage => coverage::run(),

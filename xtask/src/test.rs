@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use crate::setup::{self, Purpose};
-use crate::{ebpf, is_root, root, step, tidy};
+use crate::{ebpf, is_root, root, sim, step, tidy};
 
 /// The variable that names Cloudflare's official schema.
 const SCHEMA: &str = "CLOUDFLARE_SCHEMA";
@@ -43,6 +43,13 @@ pub fn run() -> Result<()> {
             "test targets {}: they need root, for network namespaces and BPF; run `sudo -E cargo xtask test`",
             privileged.join(", ")
         ));
+    }
+    match sim::run(&sim::Arguments::default()) {
+        Ok(()) => totals.passed += 1,
+        Err(error) => {
+            println!("{error:#}");
+            totals.failed += 1;
+        }
     }
     if std::env::var_os(SCHEMA).is_none() {
         not_run.push(format!(

@@ -210,7 +210,7 @@ impl Record {
         if right && self.publish.desired() == Some(target) {
             self.certain = true;
             self.verify.proven(target);
-            if let (State::Rest, Verdict::Agrees { ttl }) = (self.publish.state(), &verdict) {
+            if let Verdict::Agrees { ttl } = &verdict {
                 self.verify.again_after(now, *ttl);
             }
         }

@@ -51,6 +51,7 @@ pub struct Bench {
     pub fail_name: Option<String>,
     pub lag: bool,
     pub wan: bool,
+    pub most_targets_down: bool,
     pub proxied: bool,
     pub store_fails: bool,
     pub reads_fail: bool,
@@ -105,6 +106,7 @@ impl Bench {
             fail_name: None,
             lag: false,
             wan: true,
+            most_targets_down: false,
             proxied: false,
             store_fails: false,
             reads_fail: false,
@@ -227,7 +229,12 @@ impl Bench {
             Action::Probe => {
                 self.probes += 1;
                 let error = (!self.wan).then(|| "no answer".to_owned());
-                Some(Event::Probed(PathReport { targets: vec![("t".into(), None, error)] }))
+                let mut targets = vec![("t".into(), None, error)];
+                if self.most_targets_down {
+                    let down = |name: &str| (name.into(), None, Some("no answer".to_owned()));
+                    targets.extend(["u", "v"].map(down));
+                }
+                Some(Event::Probed(PathReport { targets }))
             }
             Action::Resolve { record, key, ask, .. } => {
                 self.calls.push(Call::Resolve);

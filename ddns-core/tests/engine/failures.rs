@@ -221,3 +221,67 @@ fn an_address_that_comes_back_during_a_hold_is_not_written() {
     assert_eq!(bench.writes().len(), 0);
     assert!(bench.status().ready(), "{:?}", bench.status());
 }
+
+/// Each round in which a single target answered began the row of quick attempts anew.
+#[test]
+fn a_way_that_is_half_open_makes_no_storm_of_attempts() {
+    let mut bench = settled();
+    bench.forget();
+    bench.most_targets_down = true;
+    bench.fails = Some(Fails::Unreachable);
+    bench.addresses(&[NEW]);
+    bench.run_for(Duration::from_secs(3600));
+    assert!(bench.attempts() <= 60, "{} attempts in an hour", bench.attempts());
+    bench.fails = None;
+    bench.run_for(Duration::from_secs(400));
+    assert_eq!(bench.writes(), [NEW]);
+}
+
+/// An address that went and came back between two refusals was written at once each time.
+#[test]
+fn a_flapping_address_makes_no_storm_of_refusals() {
+    let mut bench = settled();
+    bench.forget();
+    bench.fails = Some(Fails::Refused);
+    for _ in 0..100 {
+        bench.addresses(&[NEW]);
+        bench.run_for(Duration::from_secs(1));
+        bench.addresses(&[OLD]);
+        bench.run_for(Duration::from_secs(1));
+    }
+    assert!(bench.attempts() <= 5, "{} attempts in 200 seconds", bench.attempts());
+    bench.fails = None;
+    bench.addresses(&[NEW]);
+    bench.run_for(Duration::from_secs(120));
+    assert_eq!(bench.writes(), [NEW]);
+}
+
+/// A read whose answer gets lost was repeated every few seconds for as long as that lasted.
+#[test]
+fn reads_whose_answers_get_lost_are_repeated_ever_more_slowly() {
+    let mut bench = settled();
+    bench.forget();
+    bench.reads_fail = true;
+    bench.fails = Some(Fails::Unknown { applied: false });
+    bench.addresses(&[NEW]);
+    bench.run_for(Duration::from_secs(3600));
+    assert!(bench.reads() <= 40, "{} reads in an hour", bench.reads());
+    bench.fails = None;
+    bench.run_for(Duration::from_secs(800));
+    assert_eq!(bench.writes(), [NEW]);
+}
+
+/// A lost write that somebody else has overwritten since was taken for one without effect, and repeated at once.
+#[test]
+fn a_lost_write_that_was_overwritten_counts_for_the_interval() {
+    let mut bench = settled();
+    bench.forget();
+    (bench.fails, bench.reads_fail) = (Some(Fails::Unknown { applied: true }), true);
+    bench.addresses(&[NEW]);
+    bench.api_holds(NAME, "A", THIRD);
+    bench.fails = None;
+    bench.run_for(Duration::from_secs(30));
+    assert_eq!(bench.writes().len(), 0, "within the interval");
+    bench.run_for(Duration::from_secs(60));
+    assert_eq!(bench.writes(), [NEW]);
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, NAME, kinds};
+use crate::bench::{Bench, Fails, NAME, kinds};
 use crate::{NEW, OLD, THIRD, settled};
 
 /// A restart with an unchanged address that DNS shows makes no API call at all.
@@ -154,4 +154,18 @@ fn a_cached_answer_is_not_believed_against_what_the_provider_was_read_to_hold() 
     bench.run_for(Duration::from_secs(70));
     assert_eq!(bench.writes(), [NEW]);
     assert!(bench.status().ready(), "{:?}", bench.status());
+}
+
+/// A cached answer was believed for as long as the provider could not be read.
+#[test]
+fn a_cached_answer_is_asked_for_again_while_the_provider_cannot_be_read() {
+    let mut bench = Bench::new(&[("DDNS_RECORDS", "vpn.example.com:A")]);
+    bench.api_holds(NAME, "A", THIRD);
+    bench.dns_shows(NAME, "A", &[OLD]);
+    (bench.fails, bench.reads_fail) = (Some(Fails::Refused), true);
+    bench.addresses(&[OLD]);
+    bench.run_for(Duration::from_secs(200));
+    bench.dns_shows(NAME, "A", &[THIRD]);
+    bench.run_for(Duration::from_secs(200));
+    assert!(!bench.status().converged, "the cache has expired");
 }

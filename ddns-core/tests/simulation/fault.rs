@@ -1,4 +1,4 @@
-/// What can go wrong around the engine. The router and the plug will have theirs here.
+/// What can go wrong around the engine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Fault {
     Swap,
@@ -35,10 +35,14 @@ pub enum Fault {
     Stop,
     WanDown,
     TargetDown,
+    MostTargetsDown,
+    OneFamilyDown,
+    SnapshotsLate,
+    OneRecordFails,
 }
 
 impl Fault {
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 38] = [
         Self::Swap,
         Self::Flap,
         Self::NotPublishable,
@@ -73,6 +77,10 @@ impl Fault {
         Self::Stop,
         Self::WanDown,
         Self::TargetDown,
+        Self::MostTargetsDown,
+        Self::OneFamilyDown,
+        Self::SnapshotsLate,
+        Self::OneRecordFails,
     ];
 }
 

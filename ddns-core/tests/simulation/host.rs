@@ -12,9 +12,11 @@ const OTHER_V4: [&str; 6] = ["192.168.1.2", "100.64.0.7", "10.1.2.3", "203.0.113
 const OTHER_V6: [&str; 4] = ["fd00::7", "2001:db8::1", "fe80::1", "2002:1::1"];
 
 /// The truth about the host's addresses.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Host {
     held: [Vec<InterfaceAddress>; 2],
+    /// Only one interface counts.
+    one_interface: bool,
 }
 
 /// A family's addresses from some moment on.
@@ -25,6 +27,10 @@ pub struct Change {
 }
 
 impl Host {
+    pub fn new(one_interface: bool) -> Self {
+        Self { held: Default::default(), one_interface }
+    }
+
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::new(self.held.iter().flatten().cloned().collect())
     }
@@ -56,12 +62,14 @@ impl Host {
                     temporary: temporary && family == Family::V6,
                 };
                 let mut unfit = new.clone();
-                match dice.below(6) {
+                match dice.below(7) {
                     0 => unfit.flags = flags(true, false, false, false),
                     1 => unfit.flags = flags(false, true, false, false),
                     2 if family == Family::V6 => unfit.flags = flags(false, false, true, false),
                     3 => unfit.flags = flags(false, false, false, true),
                     4 => unfit.link_up = false,
+                    // Only an engine that is told which interface counts can know.
+                    5 if self.one_interface => unfit.interface = "lan0".into(),
                     _ => unfit.address = other(family, dice),
                 }
                 vec![(Duration::ZERO, vec![unfit]), (lasts, vec![new])]
@@ -103,7 +111,8 @@ pub fn publishable(snapshot: &Snapshot, family: Family) -> Vec<IpAddr> {
         IpAddr::V4(v4) => v4.octets()[0] == 11,
         IpAddr::V6(v6) => v6.segments()[0] == 0x2a00,
     };
-    let fit = |held: &&InterfaceAddress| held.flags == AddressFlags::default() && held.link_up && public(held.address);
+    let fit =
+        |held: &&InterfaceAddress| held.flags == AddressFlags::default() && held.link_up && held.interface == "wan0";
     let addresses = snapshot.addresses().iter().filter(fit).map(|held| held.address);
-    addresses.filter(|address| Family::of(address) == family).collect()
+    addresses.filter(|address| Family::of(address) == family && public(*address)).collect()
 }

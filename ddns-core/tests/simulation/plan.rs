@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ddns_core::address::Family;
@@ -32,6 +33,8 @@ pub struct Plan {
     /// Records whose answers the service puts its own addresses in place of.
     pub proxied: bool,
     pub ttl: Duration,
+    /// The clock on the wall begins in 1970 with every boot.
+    pub without_clock: bool,
     /// The length of the run.
     pub lasts: Duration,
     /// The longest phase of faults, and the mean pause between two such phases.
@@ -40,8 +43,11 @@ pub struct Plan {
     /// How many faults such a phase has at most.
     pub most_faults: usize,
     pub faults: Faults,
-    /// Phases before this one are left out.
+    /// Phases before the first and after the last are left out.
     pub first_episode: u64,
+    pub last_episode: u64,
+    /// Faults that are left out: of which phase, the how many-th.
+    pub without: BTreeSet<(u64, usize)>,
 }
 
 struct NoFiles;
@@ -68,9 +74,12 @@ impl Plan {
             ("DDNS_MIN_UPDATE_INTERVAL_SECS", dice.pick(&["60", "60", "300", "5"])),
             ("DDNS_SETTLE_MS", dice.pick(&["50", "50", "500", "10"])),
             ("DDNS_STARTUP_DELAY_SECS", dice.pick(&["0", "0", "10"])),
+            ("DDNS_MODE", if dice.percent(4) { "dry-run" } else { "run" }),
+            ("DDNS_IP_SOURCE_INTERFACE", dice.pick(&["wan0", ""])),
             ("DDNS_MAX_RETRIES", dice.pick(&["3", "0", "10"])),
         ];
-        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let set = environment.into_iter().filter(|(_, value)| !value.is_empty());
+        let environment = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings = Settings::new(environment, VARIABLES, &NoFiles);
         let config = Config::read(&mut settings);
         let (_, problems) = settings.finish();
@@ -81,12 +90,22 @@ impl Plan {
             families,
             proxied: dice.percent(15),
             ttl: Duration::from_secs(dice.pick(&[1, 60, 300, 3600])),
+            without_clock: dice.percent(20),
             lasts,
             trouble,
             pause,
             most_faults,
             faults: Faults::ALL,
             first_episode: 0,
+            last_episode: u64::MAX,
+            without: BTreeSet::new(),
         }
+    }
+
+    /// A few hours without trouble.
+    pub fn quiet(seed: u64) -> Self {
+        let mut plan = Self::of(seed);
+        plan.config.dry_run = false;
+        Self { lasts: DAY, last_episode: 0, first_episode: 1, ..plan }
     }
 }

@@ -16,6 +16,10 @@ pub struct Provider {
     pub sets: Vec<BTreeSet<IpAddr>>,
     places: Vec<u32>,
     pub proxied: bool,
+    /// The record that fails while only one does.
+    pub victim: usize,
+    /// In a hundred requests, how many a fault hits.
+    chance: usize,
 }
 
 /// What came of a write.
@@ -28,8 +32,8 @@ pub struct Written {
 }
 
 impl Provider {
-    pub fn new(records: usize, proxied: bool) -> Self {
-        Self { sets: vec![BTreeSet::new(); records], places: vec![0; records], proxied }
+    pub fn new(records: usize, proxied: bool, chance: usize) -> Self {
+        Self { sets: vec![BTreeSet::new(); records], places: vec![0; records], proxied, victim: 0, chance }
     }
 
     fn handle(&self, record: usize) -> Option<RecordHandle> {
@@ -41,8 +45,15 @@ impl Provider {
         self.places[record] += 1;
     }
 
+    fn failing(&self, record: usize, weather: &Weather, dice: &mut Dice, read: bool) -> Option<Fault> {
+        let alone = weather.is(Fault::OneRecordFails) && record == self.victim;
+        let own =
+            alone.then(|| dice.pick(&[Fault::ProviderUnavailable, Fault::ProviderUnreachable, Fault::ProviderRefuses]));
+        own.or_else(|| failing(weather, dice, read, self.chance))
+    }
+
     pub fn read(&self, record: usize, weather: &Weather, dice: &mut Dice) -> ReadResult {
-        match failing(weather, dice, true) {
+        match self.failing(record, weather, dice, true) {
             Some(fault) => Err(error(fault, dice)),
             None => Ok(Observed {
                 addresses: self.sets[record].clone(),
@@ -54,7 +65,7 @@ impl Provider {
 
     pub fn update(&mut self, record: usize, request: &UpdateRequest, weather: &Weather, dice: &mut Dice) -> Written {
         let without = |error| Written { result: Err(error), effect: false, needless: false };
-        let fault = failing(weather, dice, false);
+        let fault = self.failing(record, weather, dice, false);
         if let Some(fault) = fault.filter(|fault| *fault != Fault::AnswerLostWithEffect) {
             return without(error(fault, dice));
         }
@@ -85,7 +96,7 @@ impl Provider {
     }
 }
 
-fn failing(weather: &Weather, dice: &mut Dice, read: bool) -> Option<Fault> {
+fn failing(weather: &Weather, dice: &mut Dice, read: bool, chance: usize) -> Option<Fault> {
     let classes = [
         Fault::ProviderUnreachable,
         Fault::ProviderUnavailable,
@@ -95,9 +106,15 @@ fn failing(weather: &Weather, dice: &mut Dice, read: bool) -> Option<Fault> {
         Fault::AnswerLostWithEffect,
         Fault::AnswerLostWithoutEffect,
     ];
-    let hits = |fault: &Fault| weather.is(*fault) && !(read && *fault == Fault::AnswerLostWithEffect);
+    // Where faults are sure to hit, writes get lost and reads don't, so that lost writes come in long rows.
+    let spared = |fault: Fault| match fault {
+        Fault::AnswerLostWithEffect => read,
+        Fault::AnswerLostWithoutEffect => read && chance == 100,
+        _ => false,
+    };
+    let hits = |fault: &Fault| weather.is(*fault) && !spared(*fault);
     let fault = classes.into_iter().find(hits)?;
-    (fault == Fault::ProviderUnreachable || dice.percent(75)).then_some(fault)
+    (fault == Fault::ProviderUnreachable || dice.percent(chance)).then_some(fault)
 }
 
 fn error(fault: Fault, dice: &mut Dice) -> ProviderError {

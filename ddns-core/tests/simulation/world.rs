@@ -1,27 +1,37 @@
+mod service;
 mod trouble;
 
 use std::collections::BTreeMap;
 use std::mem::discriminant;
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
 use std::time::Duration;
 
-use ddns_core::address::{Family, Hint, IpChangeEvent};
+use ddns_core::address::{Family, Hint, IpChangeEvent, Snapshot};
 use ddns_core::config::SourceId;
 use ddns_core::engine::{Action, Effects, Engine, Event, Start};
 use ddns_core::ports::{PathReport, SaveError, UpdateRequest};
+use ddns_core::record::RecordKey;
 use ddns_core::time::{Instant, Wall};
 
 use super::dice::Dice;
 use super::disk::Disk;
 use super::fault::{Fault, Weather};
-use super::history::History;
+use super::history::{self, History};
 use super::host::{self, Change, Host, publishable};
 use super::judge::{Judge, Judged, Violation, violated};
 use super::plan::Plan;
-use super::provider::Provider;
+use super::provider::{Provider, Written};
 use super::resolvers::{RESOLVERS, Resolvers};
 
 /// The longest time from the end of all trouble to proven records: a hold, and after it a cache.
 const HEALED_WITHIN: Duration = Duration::from_secs(3 * 3600);
+/// A request that went out before the process ended comes to the service within this time, or never.
+const LANDS_WITHIN: Duration = Duration::from_secs(10);
+/// The wall time at the world's begin, in milliseconds.
+const EPOCH: i64 = 1_700_000_000_000;
+/// A scenario is over by then.
+const SCENARIO: Duration = Duration::from_secs(1200);
 const QUIET: Duration = Duration::from_secs(3600);
 const DRAINS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -46,9 +56,17 @@ enum Item {
         run: u32,
         record: usize,
         began: Duration,
-        save: Option<u64>,
         request: Option<UpdateRequest>,
     },
+    /// A write of a process that is no more reaches the service; the save that tells of it.
+    Lands {
+        record: usize,
+        began: Duration,
+        save: Option<(u64, Wall)>,
+        request: UpdateRequest,
+    },
+    /// The time is set on the wall.
+    ClockSet,
     /// The process is told.
     Tells(u32, Box<Event>),
     SaveEnds(u32, bool),
@@ -82,7 +100,7 @@ impl Totals {
 
 /// Everything around the engine, and the engine.
 pub struct World {
-    plan: Plan,
+    plan: Rc<Plan>,
     now: Duration,
     queue: BTreeMap<(Duration, u64), Item>,
     queued: u64,
@@ -95,12 +113,19 @@ pub struct World {
     engine: Option<Engine>,
     run: u32,
     booted: Duration,
-    wall_ahead: Duration,
+    /// The wall time is ahead of the world's by so many milliseconds, since when.
+    wall_ahead: i64,
+    wall_set: Duration,
     watching: bool,
     stopping: bool,
     rebooting: bool,
     last_news: Duration,
+    seen: Snapshot,
     pub episode: u64,
+    over: bool,
+    /// The process ends after so many effects and outcomes.
+    crash_after: Option<u64>,
+    points: u64,
     next_episode: u64,
     judge: Judge,
     pub history: History,
@@ -110,27 +135,34 @@ pub struct World {
 impl World {
     pub fn new(plan: Plan, in_words: bool) -> Self {
         let records = plan.config.records.len();
+        let plan = Rc::new(plan);
+        let host = Host::new(plan.config.records.iter().any(|record| record.interface.is_some()));
         let mut world = Self {
             now: Duration::ZERO,
             queue: BTreeMap::new(),
             queued: 0,
             dice: Dice::new(plan.seed, 2),
-            host: Host::default(),
-            provider: Provider::new(records, plan.proxied),
+            host,
+            provider: Provider::new(records, plan.proxied, if plan.seed.is_multiple_of(2) { 100 } else { 75 }),
             resolvers: Resolvers::new(records, plan.ttl),
             disk: Disk::default(),
             weather: Weather::CALM,
             engine: None,
             run: 0,
             booted: Duration::ZERO,
-            wall_ahead: Duration::from_secs(1_700_000_000),
+            wall_ahead: EPOCH,
+            wall_set: Duration::ZERO,
             watching: false,
             stopping: false,
-            rebooting: false,
+            rebooting: plan.without_clock,
             last_news: Duration::ZERO,
+            seen: Snapshot::default(),
             episode: 0,
+            over: false,
+            crash_after: None,
+            points: 0,
             next_episode: plan.first_episode,
-            judge: Judge::new(plan.clone()),
+            judge: Judge::new(Rc::clone(&plan)),
             history: History::new(in_words),
             totals: Totals::default(),
             plan,
@@ -142,7 +174,12 @@ impl World {
 
     /// Runs to the end of the plan or to the first violation.
     pub fn run(&mut self) -> Judged {
-        while self.now < self.plan.lasts {
+        let ran = panic::catch_unwind(AssertUnwindSafe(|| self.goes_on()));
+        ran.unwrap_or_else(|_| violated("nothing panics", "as told above"))
+    }
+
+    fn goes_on(&mut self) -> Judged {
+        while self.now < self.plan.lasts && !self.over {
             let deadline = self.engine.as_ref().and_then(Engine::deadline);
             let deadline = deadline.map(|at| self.booted + Duration::from_nanos(at.as_nanos()));
             let next = self.queue.first_key_value().map(|((at, _), _)| *at).unwrap_or(self.plan.lasts);
@@ -173,12 +210,14 @@ impl World {
     }
 
     fn wall(&self) -> Wall {
-        Wall::from_millis(u64::try_from((self.now + self.wall_ahead).as_millis()).unwrap())
+        let now = i64::try_from(self.now.as_millis()).unwrap();
+        Wall::from_millis(u64::try_from(now + self.wall_ahead).unwrap_or(0))
     }
 
     fn happens(&mut self, item: Item) -> Judged {
         match item {
-            Item::Episode(number) => self.troubles(number),
+            Item::Episode(number) if number <= self.plan.last_episode => self.troubles(number),
+            Item::Episode(_) => self.over = true,
             Item::Begins(fault, salt, lasts) => return self.begins(fault, salt, lasts),
             Item::Ends(fault) => self.weather.ends(fault),
             Item::Heals => self.heals(),
@@ -186,9 +225,11 @@ impl World {
             Item::StillQuiet { steps, calls } => return self.still_quiet(steps, calls),
             Item::Changes(change) => self.changes(change),
             Item::Announces(run) if run == self.run && self.watching => self.announces(),
-            Item::Arrives { run, record, began, save, request } if run == self.run => {
-                return self.arrives(record, began, save, request);
+            Item::Arrives { run, record, began, request } if run == self.run => {
+                return self.arrives(record, began, request);
             }
+            Item::Lands { record, began, save, request } => return self.lands(record, began, save, &request),
+            Item::ClockSet => self.clock_set(EPOCH),
             Item::Tells(run, event) if run == self.run => return self.tell(*event),
             Item::SaveEnds(run, well) if run == self.run && self.disk.busy() => return self.save_ends(well),
             Item::Starts if self.engine.is_none() => return self.starts(),
@@ -205,10 +246,15 @@ impl World {
 
     fn tell(&mut self, event: Event) -> Judged {
         let (now, wall) = (self.now, self.wall());
+        if !matches!(event, Event::Tick | Event::Started) && self.crashes_here() {
+            return Ok(());
+        }
         let Some(engine) = &mut self.engine else { return Ok(()) };
         self.totals.steps += 1;
         self.history.mark((now, discriminant(&event)));
-        self.history.say(now, format_args!("told {event:?}"));
+        if !matches!(event, Event::Tick) {
+            self.history.say(now, history::event(&event), format_args!("told {event:?}"));
+        }
         self.judge.tells(now, &event);
         let stamp = Instant::since_boot(now - self.booted);
         let effects = engine.step(stamp, wall, event);
@@ -222,23 +268,46 @@ impl World {
         let Effects { persist, actions, transitions } = &effects;
         for told in transitions {
             self.history.mark(discriminant(told));
-            self.history.say(now, format_args!("  says {told:?}"));
+            let place = |key: &RecordKey| self.plan.config.records.iter().position(|spec| spec.key == *key);
+            self.history.say(now, history::transition(told, place), format_args!("  says {told:?}"));
         }
         let save = persist.clone().map(|state| self.disk.begin(state));
         for action in actions {
             self.history.mark(discriminant(action));
-            self.history.say(now, format_args!("  does {action:?}"));
+            self.history.say(now, history::action(action), format_args!("  does {action:?}"));
         }
         self.judge.after(now, wall, &effects, &status, save, &self.provider)?;
         if save.is_some() {
-            self.history.say(now, format_args!("  saves {:?}", effects.persist));
+            self.history.say(now, None, format_args!("  saves {:?}", effects.persist));
             self.saves();
+            if self.crashes_here() {
+                return Ok(());
+            }
         }
-        effects.actions.into_iter().for_each(|action| self.carries_out(action, save));
+        for action in effects.actions {
+            self.carries_out(action);
+            if self.crashes_here() {
+                break;
+            }
+        }
         Ok(())
     }
 
-    fn carries_out(&mut self, action: Action, save: Option<u64>) {
+    /// A point at which the process may be made to end.
+    fn crashes_here(&mut self) -> bool {
+        if self.now > SCENARIO {
+            return false;
+        }
+        self.points += 1;
+        let crashes = self.crash_after == Some(self.points) && self.engine.is_some();
+        if crashes {
+            self.dies();
+            self.after(Duration::from_secs(1), Item::Starts);
+        }
+        crashes
+    }
+
+    fn carries_out(&mut self, action: Action) {
         let run = self.run;
         match action {
             Action::Watch { .. } => {
@@ -258,8 +327,8 @@ impl World {
                 let votes = self.resolvers.votes(self.now, record.0, truth, quorum, weather, dice);
                 self.answers(latency, Event::Resolved { record, ask, votes });
             }
-            Action::Read { record, .. } => self.calls(record.0, save, None),
-            Action::Update { record, request, .. } => self.calls(record.0, save, Some(request)),
+            Action::Read { record, .. } => self.calls(record.0, None),
+            Action::Update { record, request, .. } => self.calls(record.0, Some(request)),
             Action::Probe => {
                 let latency = self.latency(Fault::WanDown);
                 let report = self.report();
@@ -283,47 +352,15 @@ impl World {
         let one = self.weather.is(Fault::TargetDown);
         let families = [Some(Family::V4), Some(Family::V4), Some(Family::V4), Some(Family::V6), None];
         let held = |family: &Option<Family>| family.is_none_or(|family| self.plan.families.contains(&family));
+        let most = self.weather.is(Fault::MostTargetsDown);
+        let v6 = self.weather.is(Fault::OneFamilyDown);
         let target = |(index, family): (usize, Option<Family>)| {
-            let error = (wan || (one && index == 0)).then(|| "no answer".to_owned());
+            let down = wan || (one && index == 0) || (v6 && family == Some(Family::V6));
+            let down = down || (most && !(index == 0 && family == Some(Family::V4)));
+            let error = down.then(|| "no answer".to_owned());
             (format!("t{index}"), family, error)
         };
         PathReport { targets: families.into_iter().filter(held).enumerate().map(target).collect() }
-    }
-
-    fn calls(&mut self, record: usize, save: Option<u64>, request: Option<UpdateRequest>) {
-        self.totals.calls += 1;
-        let latency = self.latency(Fault::ProviderSlow);
-        let (run, began) = (self.run, self.now);
-        self.after(latency, Item::Arrives { run, record, began, save, request });
-    }
-
-    fn arrives(&mut self, record: usize, began: Duration, save: Option<u64>, request: Option<UpdateRequest>) -> Judged {
-        self.judge.arrived(self.now, record);
-        let latency = self.latency(Fault::ProviderSlow);
-        let id = ddns_core::engine::RecordId(record);
-        let Some(request) = request else {
-            let result = self.provider.read(record, &self.weather, &mut self.dice);
-            self.answers(latency, Event::Read { record: id, result });
-            return Ok(());
-        };
-        let before = self.provider.sets[record].clone();
-        let written = self.provider.update(record, &request, &self.weather, &mut self.dice);
-        let after = &self.provider.sets[record];
-        if after.len() < before.len() {
-            return violated("b: nothing is deleted", format!("{before:?} became {after:?}"));
-        }
-        if written.needless {
-            self.judge.needless(record)?;
-        }
-        if written.effect {
-            self.totals.writes += 1;
-            self.history.mark((record, after));
-            self.history.say(self.now, format_args!("service: record {record} holds {after:?}"));
-            self.resolvers.others_asked(self.now, record, &before, &mut self.dice);
-            self.judge.wrote(record, began, save)?;
-        }
-        self.answers(latency, Event::Updated { record: id, result: written.result });
-        Ok(())
     }
 
     fn saves(&mut self) {
@@ -346,7 +383,7 @@ impl World {
     }
 
     fn changes(&mut self, change: Change) {
-        self.history.say(self.now, format_args!("host: {} is {:?}", change.family, addresses(&change)));
+        self.history.say(self.now, None, format_args!("host: {} is {:?}", change.family, addresses(&change)));
         self.host.set(change);
         let lost = self.weather.is(Fault::AnnouncementsLost) && self.dice.percent(70);
         let most = if lost { Duration::from_secs(60) } else { Duration::from_millis(3) };
@@ -363,17 +400,33 @@ impl World {
         self.last_news = self.last_news.max(self.now + way);
         let received_at = Instant::since_boot(self.now - self.booted);
         let hint = Hint::new("model", received_at, 1);
-        let event = IpChangeEvent::new(self.host.snapshot(), hint);
-        self.at(self.last_news, Item::Tells(self.run, Box::new(Event::Addresses { source: SourceId(0), event })));
+        let snapshot = self.host.snapshot();
+        let before = std::mem::replace(&mut self.seen, snapshot.clone());
+        let source = SourceId(0);
+        let news = |snapshot| Box::new(Event::Addresses { source, event: IpChangeEvent::new(snapshot, hint) });
+        self.at(self.last_news, Item::Tells(self.run, news(snapshot)));
+        if self.weather.is(Fault::SnapshotsLate) && self.dice.percent(50) {
+            // What was seen before comes after what is seen now; the source looks again.
+            self.last_news += self.dice.magnitude(Duration::from_micros(50), Duration::from_millis(50));
+            self.at(self.last_news, Item::Tells(self.run, news(before)));
+            self.at(self.last_news, Item::Announces(self.run));
+        }
     }
 
     fn starts(&mut self) -> Judged {
         if std::mem::take(&mut self.rebooting) {
             self.booted = self.now.saturating_sub(Duration::from_secs(10));
+            if self.plan.without_clock {
+                let up = i64::try_from((self.now - self.booted).as_millis()).unwrap();
+                self.clock_set(up - i64::try_from(self.now.as_millis()).unwrap());
+                let wait = self.dice.magnitude(Duration::from_secs(1), Duration::from_secs(600));
+                self.after(wait, Item::ClockSet);
+            }
         }
         let broken = self.weather.is(Fault::LoadFails);
         let saved = if broken { None } else { self.disk.load() };
-        self.judge.restarts(self.now, (!broken).then(|| self.disk.durable()));
+        let durable = (!broken).then(|| self.disk.durable());
+        self.judge.restarts(self.now, self.wall(), durable, saved.as_ref());
         self.totals.starts += 1;
         let start = Start {
             saved,
@@ -383,34 +436,9 @@ impl World {
             now: Instant::since_boot(self.now - self.booted),
             wall: self.wall(),
         };
-        self.history.say(self.now, format_args!("process: starts with {:?}", start.saved));
+        self.history.say(self.now, None, format_args!("process: starts with {:?}", start.saved));
         self.engine = Some(Engine::new(&self.plan.config, |_, _| true, start));
         self.tell(Event::Started)
-    }
-
-    /// The process ends at once; requests under way may have come to the service or not.
-    fn dies(&mut self) {
-        self.history.say(self.now, format_args!("process: ends"));
-        let run = self.run;
-        let under_way: Vec<_> = self
-            .queue
-            .iter()
-            .filter(|(_, item)| matches!(item, Item::Arrives { run: of, request: Some(_), .. } if *of == run))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in under_way {
-            if let Some(item) = self.queue.remove(&key)
-                && self.dice.percent(50)
-            {
-                // Judged like any other write; its violation would have shown at its begin.
-                let _ = self.happens(item);
-            }
-        }
-        self.disk.crash(&mut self.dice);
-        self.engine = None;
-        self.watching = false;
-        self.stopping = false;
-        self.run += 1;
     }
 }
 
@@ -423,4 +451,21 @@ pub fn run(plan: Plan) -> Result<(Totals, u64), Violation> {
     let mut world = World::new(plan, false);
     world.run()?;
     Ok((world.totals, world.history.hash()))
+}
+
+impl World {
+    /// A start, a swap of addresses and its proof, without any other trouble than an end of the process after so many
+    /// effects and outcomes; how many of these there were.
+    pub fn scenario(seed: u64, crash_after: Option<u64>) -> Result<u64, Violation> {
+        let mut world = Self::new(Plan::quiet(seed), false);
+        world.crash_after = crash_after;
+        // Requests that are under way for long may outlive the process that sent them.
+        let slow = Duration::from_secs(if seed.is_multiple_of(2) { 0 } else { 300 });
+        world.at(Duration::from_secs(590), Item::Begins(Fault::ProviderSlow, seed, slow));
+        for (nth, at) in [600_000, 600_800].into_iter().enumerate() {
+            world.at(Duration::from_millis(at), Item::Begins(Fault::Swap, seed + nth as u64, Duration::ZERO));
+        }
+        world.run()?;
+        Ok(world.points)
+    }
 }

@@ -1,17 +1,21 @@
 //! Faults: when they begin, what they do, and that all heals after them.
 
+use ddns_core::engine::Status;
+use ddns_core::readiness::Readiness;
+
 use super::*;
+use crate::simulation::judge::about;
 
 impl World {
     pub(super) fn troubles(&mut self, number: u64) {
         let mut dice = Dice::new(self.plan.seed, 1000 + number);
         let length = dice.magnitude(Duration::from_secs(10), self.plan.trouble);
-        self.history.say(self.now, format_args!("--- episode {number}, {length:?} ---"));
+        self.history.say(self.now, None, format_args!("--- episode {number}, {length:?} ---"));
         (self.episode, self.next_episode) = (number, number + 1);
         self.dice = Dice::new(self.plan.seed, 1_000_000 + number);
         let theme: Vec<Fault> = (0..=dice.below(5)).map(|_| dice.pick(&Fault::ALL)).collect();
         let mut at = Duration::ZERO;
-        for _ in 0..=dice.below(self.plan.most_faults) {
+        for nth in 0..=dice.below(self.plan.most_faults) {
             let fault = match dice.below(3) {
                 0 => dice.pick(&[Fault::Swap, Fault::Swap, Fault::Flap, Fault::Gone]),
                 1 | 2 => dice.pick(&theme),
@@ -25,7 +29,7 @@ impl World {
             at = at.min(length);
             let lasts = dice.magnitude(Duration::from_millis(5), length).min(length - at);
             let salt = dice.next();
-            if self.plan.faults.has(fault) {
+            if self.plan.faults.has(fault) && !self.plan.without.contains(&(number, nth)) {
                 self.after(at, Item::Begins(fault, salt, lasts));
             }
         }
@@ -36,7 +40,7 @@ impl World {
         let mut dice = Dice::new(salt, 3);
         self.totals.faults += 1;
         self.history.mark(fault as u8);
-        self.history.say(self.now, format_args!("fault: {fault:?} for {lasts:?}"));
+        self.history.say(self.now, None, format_args!("fault: {fault:?} for {lasts:?}"));
         let record = dice.below(self.plan.config.records.len());
         match fault {
             Fault::Swap | Fault::Flap | Fault::NotPublishable | Fault::Gone | Fault::Several => {
@@ -65,16 +69,21 @@ impl World {
                 self.provider.sets[record].insert(address);
                 self.resolvers.others_asked(self.now, record, &before, &mut dice);
                 self.judge.meddled(self.now, record);
-                self.history.say(self.now, format_args!("someone: record {record} holds {address} (too)"));
+                self.history.say(
+                    self.now,
+                    Some(record),
+                    format_args!("someone: record {record} holds {address} (too)"),
+                );
             }
             Fault::WallStep => {
                 let step = dice.magnitude(Duration::from_secs(1), Duration::from_secs(86_400 * 400));
-                let back = dice.percent(50);
-                self.wall_ahead = if back { self.wall_ahead - step } else { self.wall_ahead + step };
-                if self.wall_ahead < Duration::from_secs(500_000_000) {
-                    self.wall_ahead = Duration::from_secs(1_700_000_000);
-                }
-                self.judge.wall_steps += 1;
+                let step = i64::try_from(step.as_millis()).unwrap();
+                let ahead = self.wall_ahead + if dice.percent(50) { -step } else { step };
+                self.clock_set(if ahead < EPOCH / 3 { EPOCH } else { ahead });
+            }
+            Fault::OneRecordFails => {
+                self.provider.victim = record;
+                self.lasting(fault, lasts);
             }
             // The clock goes on, nobody looks.
             Fault::Suspend => {
@@ -100,14 +109,24 @@ impl World {
         Ok(())
     }
 
+    pub(super) fn clock_set(&mut self, ahead: i64) {
+        (self.wall_ahead, self.wall_set) = (ahead, self.now);
+        let wall = self.wall();
+        self.history.say(self.now, None, format_args!("clock: {wall:?}"));
+    }
+
     pub(super) fn lasting(&mut self, fault: Fault, lasts: Duration) {
         self.weather.begins(fault);
         self.after(lasts, Item::Ends(fault));
     }
 
     pub(super) fn heals(&mut self) {
-        self.history.say(self.now, format_args!("--- all heals ---"));
+        self.history.say(self.now, None, format_args!("--- all heals ---"));
         self.weather = Weather::CALM;
+        if self.plan.config.records.len() > 1 && self.plan.faults.has(Fault::OneRecordFails) && self.dice.percent(20) {
+            self.history.say(self.now, None, format_args!("--- but record {} fails ---", self.provider.victim));
+            self.weather.begins(Fault::OneRecordFails);
+        }
         // What is under way ends within its own time; everybody's changes do so before the host comes to rest.
         self.queue.retain(|_, item| !matches!(item, Item::Changes(_) | Item::Begins(..)));
         for family in self.plan.families {
@@ -137,28 +156,53 @@ impl World {
     }
 
     pub(super) fn healthy(&mut self) -> Judged {
+        let victim = self.weather.is(Fault::OneRecordFails).then_some(self.provider.victim);
         let Some(engine) = &self.engine else { return violated("f: heals", "no process") };
         let status = engine.status();
-        let fine = status.ready() && status.source_error().is_none() && status.store_error.is_none();
-        let fine = fine && (engine.idle() || self.plan.config.probe_interval.is_some());
-        if !fine {
+        let dry_run = self.plan.config.dry_run;
+        let fine =
+            status.readiness == Readiness::Ready && status.source_error().is_none() && status.store_error.is_none();
+        let fine = fine && (dry_run || victim.is_some() || status.converged);
+        let busy = victim.is_some() || dry_run || self.plan.config.probe_interval.is_some();
+        if !(fine && (engine.idle() || busy)) {
             return violated("f: heals", format!("{status:#?}, idle: {}", engine.idle()));
         }
+        if !dry_run {
+            self.published(&status, victim)?;
+        }
+        if victim.is_some() {
+            self.recovers();
+            return Ok(());
+        }
+        let (steps, calls) = (self.totals.steps, self.totals.calls);
+        self.after(QUIET, Item::StillQuiet { steps, calls });
+        Ok(())
+    }
+
+    /// Every record is at its address, known and saved; `victim` may not.
+    fn published(&self, status: &Status, victim: Option<usize>) -> Judged {
         let snapshot = self.host.snapshot();
-        for (index, spec) in self.plan.config.records.iter().enumerate() {
+        for (index, spec) in self.plan.config.records.iter().enumerate().filter(|(index, _)| Some(*index) != victim) {
             let there = publishable(&snapshot, spec.key.rtype.family());
             let Some(address) = there.first() else { continue };
             let key = spec.key.to_string();
             let set = &self.provider.sets[index];
             let saved = self.disk.state().and_then(|state| state.records().find(|(known, _)| *known == key));
             let saved = saved.and_then(|(_, record)| record.confirmed);
-            if !(set.len() == 1 && set.contains(address) && saved == Some(*address)) {
-                return violated("f: heals", format!("{key}: host {there:?}, service {set:?}, saved {saved:?}"));
+            let proven = status.records[index].converged;
+            if !(set.len() == 1 && set.contains(address) && saved == Some(*address) && proven) {
+                let invariant = if victim.is_some() { "f: a record heals alone" } else { "f: heals" };
+                let what = format!("{key}: host {there:?}, service {set:?}, saved {saved:?}, proven {proven}");
+                return about(index, violated(invariant, what));
             }
         }
-        let (steps, calls) = (self.totals.steps, self.totals.calls);
-        self.after(QUIET, Item::StillQuiet { steps, calls });
         Ok(())
+    }
+
+    /// The last record heals too.
+    pub(super) fn recovers(&mut self) {
+        self.weather = Weather::CALM;
+        self.after(HEALED_WITHIN, Item::Healthy);
     }
 
     pub(super) fn still_quiet(&mut self, steps: u64, calls: u64) -> Judged {
