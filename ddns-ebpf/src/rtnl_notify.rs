@@ -2,8 +2,10 @@
 //! an address: in all network namespaces, and in the context of whoever makes the change.
 
 use aya_ebpf::EbpfContext;
-use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_probe_read_kernel};
-use aya_ebpf::macros::{fentry, kprobe};
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel as bpf_probe_read_kernel_octets;
+use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid};
+use aya_ebpf::macros::{fentry, kprobe, map};
+use aya_ebpf::maps::PerCpuArray;
 use aya_ebpf::programs::{FEntryContext, ProbeContext};
 use aya_log_ebpf::{debug, warn};
 use ddns_ebpf::{AddressRecord, Family, Rung};
@@ -82,16 +84,34 @@ fn attribute(record: &mut AddressRecord, by_kernel: bool) {
     }
 }
 
-/// The data of an `sk_buff`.
+/// Octets of a copy: what a message may hold, and as much again behind the last place that a byte can name.
+const COPY: usize = 256 + 32;
+/// The longest that is copied.
+const MOST: u32 = 0xff;
+
+/// Where a message is copied to. A program is not entered a second time on the same processor before it has ended.
+#[map]
+static MESSAGE: PerCpuArray<[u8; COPY]> = PerCpuArray::with_max_entries(1, 0);
+
+/// A copy of the data of an `sk_buff`, zeros behind it. To read each field of the original would mean a branch each,
+/// and the verifiers before Linux 6.12 give up on so many ways.
 struct KernelMessage {
-    data: u64,
+    copy: *const u8,
     length: u32,
 }
 
 impl KernelMessage {
     #[inline(always)]
     fn of(skb: u64) -> Option<Self> {
-        Some(Self { data: kernel_layout::read(skb, &SKB_DATA)?, length: kernel_layout::read(skb, &SKB_LEN)? })
+        let (data, length): (u64, u32) = (kernel_layout::read(skb, &SKB_DATA)?, kernel_layout::read(skb, &SKB_LEN)?);
+        let copy = MESSAGE.get_ptr_mut(0)?;
+        // SAFETY: the map's value is this processor's own and has COPY octets, more than MOST; the helper checks the
+        // address that it reads from.
+        let failed = unsafe {
+            *copy = [0; COPY];
+            bpf_probe_read_kernel_octets(copy.cast(), length & MOST, data as *const _)
+        };
+        (failed == 0).then_some(Self { copy: copy.cast(), length })
     }
 }
 
@@ -103,15 +123,12 @@ impl Message for KernelMessage {
 
     #[inline(always)]
     fn load<T>(&self, at: usize) -> Option<T> {
-        // SAFETY: the helper checks the address, and copies.
-        unsafe { bpf_probe_read_kernel((self.data + at as u64) as *const T) }.ok()
+        // SAFETY: no value is longer than the 32 octets behind the 256 that a byte can name.
+        Some(unsafe { self.copy.add(at & MOST as usize).cast::<T>().read_unaligned() })
     }
 
     #[inline(always)]
     fn attribute(&self, at: u32) -> [u16; 2] {
-        if at >= self.length {
-            return [0; 2];
-        }
         self.load(at as usize).unwrap_or([0; 2])
     }
 }

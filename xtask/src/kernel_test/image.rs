@@ -27,7 +27,7 @@ mount -t tracefs none /sys/kernel/tracing
 for module in $(cat /modules/order); do insmod /modules/$module; done
 /sbin/ip link set lo up
 echo \"@@BEGIN $(uname -r)\"
-/suite --test-threads 2 @ONLY@
+/suite --test-threads 4 @ONLY@
 echo \"@@END $?\"
 poweroff -f
 ";
