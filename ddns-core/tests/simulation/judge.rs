@@ -1,7 +1,8 @@
 mod addresses;
 mod record;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -120,8 +121,8 @@ impl Judge {
 
     /// Someone else has changed the record. Nobody tells the engine, and it does not look while all is well: such a
     /// change is found at the next start, outage or change of address. Noticing it sooner would be another feature.
-    pub fn meddled(&mut self, now: Duration, record: usize) {
-        self.records[record].meddled(now);
+    pub fn meddled(&mut self, now: Duration, record: usize, holds: &BTreeSet<IpAddr>) {
+        self.records[record].meddled(now, holds);
     }
 
     pub fn untold(&self) -> bool {

@@ -171,7 +171,13 @@ impl Record {
         Ok(())
     }
 
-    pub fn meddled(&mut self, now: Duration) {
+    /// `holds` is what is there then.
+    pub fn meddled(&mut self, now: Duration, holds: &BTreeSet<IpAddr>) {
+        // Who is not told of a write, and finds what was there before it, can't know that it had its effect.
+        let undone = self.acknowledged.is_some_and(|before| *holds == BTreeSet::from([before]));
+        if undone && (self.doubt || self.running.is_some()) {
+            self.writes.pop();
+        }
         self.truth = Truth { changed: now, learned: false, meddled: true, save: None };
     }
 

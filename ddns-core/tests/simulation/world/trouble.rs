@@ -68,7 +68,7 @@ impl World {
                 }
                 self.provider.sets[record].insert(address);
                 self.resolvers.others_asked(self.now, record, &before, &mut dice);
-                self.judge.meddled(self.now, record);
+                self.judge.meddled(self.now, record, &self.provider.sets[record]);
                 self.history.say(
                     self.now,
                     Some(record),
@@ -136,7 +136,7 @@ impl World {
         for (record, set) in self.provider.sets.iter_mut().enumerate() {
             while set.len() > 1 {
                 set.pop_last();
-                self.judge.meddled(self.now, record);
+                self.judge.meddled(self.now, record, set);
             }
         }
         if self.disk.busy() {
