@@ -6,12 +6,15 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::setup::{self, Purpose};
-use crate::{cargo, demo, ebpf, is_root, root, run_command, step, test, tidy, tool};
+use crate::{cargo, demo, ebpf, is_root, kernel_test, root, run_command, step, test, tidy, tool};
 
 /// The variable that names a directory of advisory databases, as cargo-deny keeps them.
 const ADVISORIES: &str = "ADVISORY_DB";
 
-/// Formatting, lints, shape, licences, documentation, demo, tests.
+/// The kernels that every change has to pass: those of Debian's two latest releases.
+const KERNELS: [&str; 2] = ["6.1", "6.12"];
+
+/// Formatting, lints, shape, licences, documentation, demo, other kernels, tests.
 pub fn run() -> Result<()> {
     setup::ensure(Purpose::Ci)?;
     ebpf::run()?;
@@ -30,6 +33,7 @@ pub fn run() -> Result<()> {
     )?;
     if is_root() {
         run_command(&mut demo::command()?)?;
+        kernel_test::run(&KERNELS.map(ToOwned::to_owned), None)?;
     }
     test::run()
 }

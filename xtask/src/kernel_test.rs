@@ -15,7 +15,7 @@ use crate::{ebpf, root, step};
 use kernel::Kernel;
 
 /// Emulation is slow, and machines are shared.
-const SECONDS: &str = "900";
+const SECONDS: &str = "1500";
 
 /// What one kernel said.
 pub struct Outcome {

@@ -59,7 +59,7 @@ enum Verb {
     },
     /// Tell which lines of ddns-core no test reaches
     Coverage,
-    /// All that a change has to pass: format, lints, tidy, licences, documentation, demo, tests
+    /// All that a change has to pass: format, lints, tidy, licences, documentation, demo, other kernels, tests
     Ci,
 }
 

@@ -18,6 +18,7 @@ use ::tracing::debug;
 use ddns_core::ports::SourceError;
 use rustix::io::Errno;
 use rustix::system::uname;
+use rustix::thread::{CapabilitySet, capabilities};
 
 pub(crate) use announcements::Announcements;
 use kernel_layout::{KernelLayout, LayoutError};
@@ -216,6 +217,10 @@ pub(crate) enum HookError {
         "no right to use eBPF: grant CAP_BPF (CAP_SYS_ADMIN before Linux 5.8); before 5.11 also raise LimitMEMLOCK"
     )]
     NotPermitted(#[source] Cause),
+    #[error("the kernel forbids eBPF although CAP_BPF is there: lockdown, seccomp, or LimitMEMLOCK before Linux 5.11")]
+    Forbidden(#[source] Cause),
+    #[error("the kernel forbids tracing although the rights are there: lockdown, or the policy of a container or host")]
+    TracingForbidden(#[source] Cause),
     #[error("no right to trace the kernel: grant CAP_BPF and CAP_PERFMON")]
     NotPermittedToTrace(#[source] Cause),
     #[error("this kernel can't trace rtnl_notify this way")]
@@ -241,6 +246,7 @@ impl HookError {
             return Self::NotBuilt;
         }
         let class = match errno(&error) {
+            Some(Errno::PERM | Errno::ACCESS) if holds(CapabilitySet::BPF) => Self::Forbidden,
             Some(Errno::PERM | Errno::ACCESS) => Self::NotPermitted,
             Some(Errno::NOSYS) => Self::NoBpf,
             Some(Errno::NOMEM | Errno::MFILE | Errno::NFILE) => Self::NoRoom,
@@ -252,6 +258,9 @@ impl HookError {
     /// The same for a program that traces the kernel.
     fn of_tracing(error: impl Error + Send + Sync + 'static) -> Self {
         match errno(&error) {
+            Some(Errno::PERM | Errno::ACCESS) if holds(CapabilitySet::BPF | CapabilitySet::PERFMON) => {
+                Self::TracingForbidden(error.into())
+            }
             Some(Errno::PERM | Errno::ACCESS) => Self::NotPermittedToTrace(error.into()),
             _ => Self::NotTraceable(error.into()),
         }
@@ -265,6 +274,8 @@ impl HookError {
         match self {
             Self::NotBuilt => None,
             Self::NotPermitted(cause)
+            | Self::Forbidden(cause)
+            | Self::TracingForbidden(cause)
             | Self::NotPermittedToTrace(cause)
             | Self::NotTraceable(cause)
             | Self::NoTypes(cause)
@@ -278,6 +289,11 @@ impl HookError {
     fn of_socket(error: impl Error + Send + Sync + 'static) -> Self {
         Self::NoSocket(error.into())
     }
+}
+
+/// Whether the calling thread has all of these rights.
+fn holds(rights: CapabilitySet) -> bool {
+    capabilities(None).is_ok_and(|held| held.effective.contains(rights))
 }
 
 fn errno(error: &(dyn Error + 'static)) -> Option<Errno> {
@@ -305,8 +321,9 @@ mod tests {
     #[test]
     fn a_refusal_is_sorted_by_the_errno_at_its_root() {
         let reason = |errno: Errno| HookError::of_bpf(Step(errno.into())).to_string();
-        assert!(reason(Errno::PERM).contains("grant CAP_BPF"));
-        assert!(reason(Errno::ACCESS).contains("grant CAP_BPF"));
+        let refused = if holds(CapabilitySet::BPF) { "although CAP_BPF is there" } else { "grant CAP_BPF" };
+        assert!(reason(Errno::PERM).contains(refused));
+        assert!(reason(Errno::ACCESS).contains(refused));
         assert!(reason(Errno::NOSYS).contains("CONFIG_BPF_SYSCALL"));
         assert!(reason(Errno::INVAL).contains("Linux 5.8"));
         assert!(reason(Errno::MFILE).contains("LimitNOFILE"));

@@ -1,12 +1,13 @@
 //! What ddnsd hears and keeps of the host it runs on.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use ddns_testbed::World;
 use ddns_testbed::world::HOST_IPV4;
+use ddns_testbed::{Daemon, World};
 
 use crate::scene::{PATIENCE, Scene, wait_line, wait_ready};
 
@@ -31,6 +32,76 @@ fn a_dead_line_is_found_by_what_connections_suffer() -> Result<()> {
     ensure!(line["retransmissions"].as_u64() >= Some(3), "{line}");
     wait_line(&daemon, mark, "Readiness changed", &[("to", "not-ready")])?;
     scene.end(daemon)
+}
+
+/// A router that advertises its prefix every few seconds, which the kernel announces each time: ddnsd sleeps on.
+#[test]
+fn a_router_that_repeats_itself_wakes_nobody() -> Result<()> {
+    let world = World::new()?;
+    let scene = Scene::new(&world)?;
+    let config = scene.path("radvd.conf");
+    let prefix = "prefix 2a00:1234:5678:1::/64 { AdvValidLifetime 3600; AdvPreferredLifetime 1800; };";
+    fs::write(
+        &config,
+        format!("interface isp0 {{ AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; {prefix} }};"),
+    )?;
+    world.internet.sysctl("net/ipv6/conf/all/forwarding", "1")?;
+    world.host.sysctl("net/ipv6/conf/wan0/accept_ra", "1")?;
+    let mut radvd = world.internet.command("radvd");
+    radvd.args(["-n", "-m", "stderr", "-C", &config, "-p", &scene.path("radvd.pid")]).stderr(Stdio::null());
+    let mut radvd = Ended(radvd.spawn().context("radvd: `cargo xtask setup`")?);
+    hear(&world, 1)?;
+    let daemon = scene.start(&[
+        ("DDNS_KERNEL_HOOK", "socket-filter"),
+        ("DDNS_PROBE_INTERVAL_SECS", "0"),
+        ("DDNS_AUDIT_INTERVAL_SECS", "0"),
+    ])?;
+    wait_ready(&daemon)?;
+    // The first announcement of each address is news to a program that has just been loaded.
+    hear(&world, 2)?;
+    let before = wakeups(&daemon)?;
+    hear(&world, 3)?;
+    ensure!(wakeups(&daemon)? == before, "woken by what is no news");
+    radvd.end();
+    scene.end(daemon)
+}
+
+/// A process that ends with the test.
+struct Ended(Child);
+
+impl Ended {
+    fn end(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Waits until the kernel has announced so many times what the router advertises.
+fn hear(world: &World, count: usize) -> Result<()> {
+    let mut monitor = world.host.command("ip");
+    let mut monitor = Ended(monitor.args(["-o", "-6", "monitor", "address"]).stdout(Stdio::piped()).spawn()?);
+    let lines = BufReader::new(monitor.0.stdout.take().context("ip monitor")?).lines();
+    let ours = |line: &String| line.contains("2a00:1234:5678:1:");
+    let heard = lines.map_while(std::result::Result::ok).filter(ours).take(count).count();
+    ensure!(heard == count, "{heard} announcements");
+    Ok(())
+}
+
+/// How often the threads of ddnsd have been woken.
+fn wakeups(daemon: &Daemon) -> Result<u64> {
+    let mut all = 0;
+    for thread in fs::read_dir(format!("/proc/{}/task", daemon.pid()))? {
+        let status = fs::read_to_string(thread?.path().join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        all += line.context("voluntary_ctxt_switches")?.trim().parse::<u64>()?;
+    }
+    Ok(all)
 }
 
 /// FAULTS 74: once the eBPF programs are in place, no thread of ddnsd has any right beyond its user's.

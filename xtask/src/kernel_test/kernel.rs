@@ -74,6 +74,7 @@ impl Kernel {
                 format!("Dir::State::Lists={}", directory.join("lists").display()),
                 format!("Dir::Cache={}", directory.join("cache").display()),
                 "Acquire::Languages=none".to_owned(),
+                "Acquire::Retries=3".to_owned(),
                 "APT::Sandbox::User=root".to_owned(),
             ] {
                 apt.args(["-o", &option]);
