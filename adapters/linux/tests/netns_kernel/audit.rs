@@ -7,8 +7,10 @@ use std::time::Duration;
 use ddns_linux::{Hook, KernelOptions};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{bind, getsockname};
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, getpid, pidfd_getfd, pidfd_open, setrlimit};
+use rustix::thread::CapabilitySet;
 
+use crate::rights::keep;
 use crate::world::{World, find};
 
 /// Takes the announcement sockets of this namespace out of their groups, as nobody but an enemy or a bug would.
@@ -58,7 +60,32 @@ fn a_change_that_was_not_announced_is_found_told_and_costs_the_rung_its_place() 
     });
 }
 
-/// Without a right to eBPF, `auto` has no rung beneath the last to step down to, and keeps it.
+/// With CAP_BPF alone, which grants no tracing anywhere, `auto` begins at the socket filter.
+#[test]
+fn auto_steps_down_from_a_rung_that_went_deaf() {
+    let _ = setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None });
+    World::run(|world| {
+        keep(CapabilitySet::BPF);
+        let (_, mut watch) = world.watch(&world.source_with(audited(Hook::Auto)));
+        assert_eq!(world.log.count("Kernel address events rung=\"socket-filter\""), 1, "{}", world.log.text());
+        deafen();
+        world.namespace.ip("addr add 192.0.2.1/24 dev wan0");
+        watch.until(|snapshot| find(snapshot, "192.0.2.1").is_some());
+        assert_eq!(
+            world.log.count(
+                "An address change was not announced; the rung is not trusted any more rung=\"socket-filter\" missed=1"
+            ),
+            1,
+            "{}",
+            world.log.text()
+        );
+        world.namespace.ip("addr add 192.0.2.2/24 dev wan0");
+        let event = watch.until(|snapshot| find(snapshot, "192.0.2.2").is_some()).pop().unwrap();
+        assert_eq!((event.hint.rung, event.hint.after_loss), ("netlink", false));
+    });
+}
+
+/// There is no rung beneath the last to step down to.
 #[test]
 fn the_last_rung_is_put_in_place_anew() {
     World::run(|world| {

@@ -10,7 +10,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use crate::world::{World, find};
 
 /// Leaves the calling thread no other capability.
-fn keep(capabilities: CapabilitySet) {
+pub fn keep(capabilities: CapabilitySet) {
     let none = CapabilitySet::empty();
     let sets = CapabilitySets { effective: capabilities, permitted: capabilities, inheritable: none };
     set_capabilities(None, sets).unwrap();
