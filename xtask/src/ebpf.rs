@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::root;
+use crate::{root, run_command};
 
 /// What builds the eBPF programs. All of it moves together: bpf-linker reads the bitcode of a rustc whose LLVM is not
 /// newer than its own.
@@ -121,9 +121,22 @@ pub fn run() -> Result<()> {
         .context("cargo does not start")?;
     ensure!(status.success(), "the eBPF programs did not build ({status})");
     let object = target.join("ddns-ebpf.o");
-    publish(&target.join(TARGET).join("release/ddns-ebpf"), &object)?;
+    publish(&without_debug(&target.join(TARGET).join("release/ddns-ebpf"))?, &object)?;
     println!("ebpf: {}", object.display());
     Ok(())
+}
+
+/// The object without DWARF, which is most of it and which no kernel reads; BTF stays. Where this LLVM has no tool for
+/// that, the object as it is.
+fn without_debug(built: &Path) -> Result<PathBuf> {
+    let stripped = built.with_extension("stripped");
+    let tool = Path::new(PINS.llvm_prefix).join("bin/llvm-objcopy");
+    if !tool.exists() {
+        println!("ebpf: no {}: the object keeps its DWARF and is larger than it has to be", tool.display());
+        return Ok(built.to_owned());
+    }
+    run_command(Command::new(tool).arg("--strip-debug").arg(built).arg(&stripped))?;
+    Ok(stripped)
 }
 
 /// Puts the object where ddns-linux looks, untouched if it is the same, so that nothing is built again for it.

@@ -10,6 +10,7 @@ mod object;
 mod socket_filter;
 mod tracing;
 
+use std::cell::OnceCell;
 use std::error::Error;
 use std::os::unix::fs::MetadataExt;
 use std::{fs, io};
@@ -76,12 +77,17 @@ pub(crate) struct Wanted {
     pub(crate) every_namespace: bool,
 }
 
+/// Megabytes have to be read for it, once, and not at all for the last rung.
+type Layout = OnceCell<Result<KernelLayout, LayoutError>>;
+
 /// What this host grants: each rung of the ladder, with the reason against it.
 ///
 /// Needs a tokio runtime with I/O enabled. Everything is attached and detached again.
 pub fn granted() -> Vec<(Hook, Result<(), String>)> {
     let wanted = Wanted { only_followed: false, every_namespace: false };
-    let attempt = |rung: Hook| (rung, Attached::attach(rung, wanted).map(drop).map_err(|error| error.to_string()));
+    let layout = OnceCell::new();
+    let attach = |rung| Attached::attach(rung, wanted, &layout).map(drop).map_err(|error| error.to_string());
+    let attempt = |rung: Hook| (rung, attach(rung));
     Hook::LADDER.into_iter().map(attempt).collect()
 }
 
@@ -96,8 +102,9 @@ impl Attached {
     /// Attaches the first of these rungs that this host grants; also the reasons against those before it.
     pub(crate) fn first_of(rungs: &[Hook], wanted: Wanted) -> Result<(Self, Option<String>), SourceError> {
         let mut refused: Vec<(Vec<&str>, HookError)> = Vec::new();
+        let layout = OnceCell::new();
         for rung in rungs {
-            match Self::attach(*rung, wanted) {
+            match Self::attach(*rung, wanted, &layout) {
                 Ok(attached) => return Ok((attached, reasons(&refused))),
                 Err(error) => {
                     debug!(rung = rung.as_str(), error = &error as &dyn Error, "No such rung here");
@@ -115,11 +122,11 @@ impl Attached {
         Err(SourceError::Unavailable { what, cause: refused.pop().and_then(|(_, error)| error.into_cause()) })
     }
 
-    fn attach(rung: Hook, wanted: Wanted) -> Result<Self, HookError> {
+    fn attach(rung: Hook, wanted: Wanted, layout: &Layout) -> Result<Self, HookError> {
         if rung == Hook::Netlink {
             return NetlinkHook::attach().map(Self::Netlink);
         }
-        let layout = KernelLayout::of_this_kernel();
+        let layout = layout.get_or_init(KernelLayout::of_this_kernel);
         let own_netns = own_netns();
         let globals = Globals {
             only_listed: wanted.only_followed,
@@ -145,7 +152,7 @@ impl Attached {
                         debug!(error = &error as &dyn Error, "Distress of TCP connections is not heard of");
                     }
                 }
-                Err(error) => debug!(error = &error as &dyn Error, "Distress of TCP connections is not heard of"),
+                Err(error) => debug!(error = error as &dyn Error, "Distress of TCP connections is not heard of"),
             }
         }
         Ok(attached)

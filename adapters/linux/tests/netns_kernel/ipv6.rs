@@ -42,6 +42,7 @@ struct Router {
     namespace: Namespace,
     directory: tempfile::TempDir,
     radvd: Option<Child>,
+    started: u32,
 }
 
 impl Router {
@@ -51,7 +52,7 @@ impl Router {
         namespace.sysctl("net/ipv6/conf/all/forwarding", "1");
         namespace.batch("link set lo up\nlink set isp0 addrgenmode eui64\nlink set isp0 up\n");
         world.namespace.batch("link set wan0 down\nlink set wan0 addrgenmode eui64\nlink set wan0 up\n");
-        Self { namespace, directory: tempfile::tempdir().unwrap(), radvd: None }
+        Self { namespace, directory: tempfile::tempdir().unwrap(), radvd: None, started: 0 }
     }
 
     /// Advertises these prefixes, each with its preferred lifetime, every three or four seconds.
@@ -69,7 +70,9 @@ impl Router {
         std::fs::write(&config, text).unwrap();
         let mut radvd = Command::new("ip");
         radvd.args(["netns", "exec", self.namespace.name(), "radvd", "-n", "-m", "stderr", "-C"]).arg(config);
-        radvd.arg("-p").arg(self.directory.path().join("radvd.pid"));
+        // The one before may not have let go of its file yet.
+        self.started += 1;
+        radvd.arg("-p").arg(self.directory.path().join(format!("radvd-{}.pid", self.started)));
         self.radvd = Some(radvd.spawn().expect("radvd is installed: `cargo xtask setup`"));
     }
 
