@@ -1,8 +1,10 @@
 //! Two namespaces, one wire: the host whose address changes, and an internet that always finds it again.
 
+use std::time::{Duration, Instant};
 use std::{
     fmt::Write,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    thread,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -42,6 +44,10 @@ pub struct World {
     /// Where the doubles run.
     pub internet: Namespace,
 }
+
+/// How long an address may take to become usable.
+const USABLE: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(5);
 
 impl World {
     /// A world in which an IPv6 address is usable at once: duplicate address detection is off in the host.
@@ -92,7 +98,18 @@ impl World {
              addr add {HOST_IPV6}/64 dev {HOST_INTERFACE}\n{}\
              route add default via fe80::1 dev {HOST_INTERFACE} onlink\n",
             default_route()
-        ))
+        ))?;
+        if duplicate_address_detection { Ok(()) } else { self.wait_usable() }
+    }
+
+    /// Also without detection the kernel makes an address usable a moment later, from its work queue.
+    fn wait_usable(&self) -> Result<()> {
+        let begun = Instant::now();
+        while !self.host.ip(&["-6", "addr", "show", "tentative"])?.trim().is_empty() {
+            ensure!(begun.elapsed() < USABLE, "the host's IPv6 address stays tentative");
+            thread::sleep(POLL);
+        }
+        Ok(())
     }
 
     /// Replaces the host's IPv4 address as a DHCP client does: the old one goes (and with the last address every route),
