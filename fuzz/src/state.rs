@@ -32,6 +32,7 @@ async fn use_store(directory: &Path) {
         Ok(Some(_)) => {
             let state = SavedState::default();
             store.save(&state).await.expect("a store that was read can be written");
+            drop(store);
             let found = FileStore::new(directory.to_owned()).load().await.expect("a state that was saved is there");
             assert_eq!(found, Some(state), "an older state came back");
         }

@@ -7,7 +7,7 @@
 mod factory;
 mod slot;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -25,26 +25,37 @@ const SLOTS: [&str; 2] = ["state.0", "state.1"];
 /// A slot longer than this is none of ours.
 const MAX_LEN: u64 = 64 << 20;
 
+const LOCK: &str = "lock";
+
 /// The store.
 pub struct FileStore {
     directory: Arc<PathBuf>,
-    generation: Arc<Mutex<u64>>,
+    held: Arc<Mutex<Held>>,
+}
+
+/// What a store holds from its first load on.
+#[derive(Default)]
+struct Held {
+    generation: u64,
+    /// Keeps every other process out; the kernel lets go of it when this one ends, however it ends.
+    lock: Option<File>,
 }
 
 impl FileStore {
     /// A store in this directory, which is made at need.
     pub fn new(directory: PathBuf) -> Self {
-        Self { directory: Arc::new(directory), generation: Arc::default() }
+        Self { directory: Arc::new(directory), held: Arc::default() }
     }
 }
 
 #[async_trait]
 impl StateStore for FileStore {
     async fn load(&self) -> Result<Option<SavedState>, LoadError> {
-        let (directory, generation) = (Arc::clone(&self.directory), Arc::clone(&self.generation));
+        let (directory, held) = (Arc::clone(&self.directory), Arc::clone(&self.held));
         let loaded = tokio::task::spawn_blocking(move || {
-            let (newest, state) = load(&directory)?;
-            *generation.lock().unwrap_or_else(PoisonError::into_inner) = newest;
+            let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+            let (newest, state) = load(&directory, &mut held.lock)?;
+            held.generation = newest;
             Ok(state)
         });
         loaded.await.unwrap_or_else(|cause| {
@@ -53,14 +64,14 @@ impl StateStore for FileStore {
     }
 
     async fn save(&self, state: &SavedState) -> Result<(), SaveError> {
-        let (directory, generation) = (Arc::clone(&self.directory), Arc::clone(&self.generation));
+        let (directory, held) = (Arc::clone(&self.directory), Arc::clone(&self.held));
         let content = state.encode();
         let saved = tokio::task::spawn_blocking(move || {
-            let mut generation = generation.lock().unwrap_or_else(PoisonError::into_inner);
-            let next = generation.wrapping_add(1);
+            let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+            let next = held.generation.wrapping_add(1);
             save(&directory, next, content)
                 .map_err(|error| SaveError { what: in_words("write", &directory, &error), cause: error.into() })?;
-            *generation = next;
+            held.generation = next;
             Ok(())
         });
         saved.await.unwrap_or_else(|cause| {
@@ -73,13 +84,14 @@ fn slot_path(directory: &Path, generation: u64) -> PathBuf {
     directory.join(SLOTS[usize::from(generation % 2 == 1)])
 }
 
-fn load(directory: &Path) -> Result<(u64, Option<SavedState>), LoadError> {
+fn load(directory: &Path, lock: &mut Option<File>) -> Result<(u64, Option<SavedState>), LoadError> {
     let inaccessible = |path: &Path, error: io::Error| LoadError::Inaccessible {
         what: in_words("use", path, &error),
         cause: error.into(),
     };
     make_directory(directory).map_err(|error| inaccessible(directory, error))?;
     check_writable(directory).map_err(|error| inaccessible(directory, error))?;
+    take_lock(directory, lock)?;
     let mut good: Vec<(u64, SavedState)> = Vec::new();
     let mut damaged: Vec<(PathBuf, SlotError)> = Vec::new();
     for name in SLOTS {
@@ -132,6 +144,30 @@ fn set_aside(path: &Path, error: &SlotError) {
 
 fn make_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o750).create(directory)
+}
+
+/// FAULTS 52: two processes in one place would each undo what the other one saved.
+fn take_lock(directory: &Path, lock: &mut Option<File>) -> Result<(), LoadError> {
+    if lock.is_some() {
+        return Ok(());
+    }
+    let path = directory.join(LOCK);
+    let open = || OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(&path);
+    let taken = open().map_err(TryLockError::Error).and_then(|file| file.try_lock().map(|()| file));
+    match taken {
+        Ok(file) => *lock = Some(file),
+        Err(TryLockError::WouldBlock) => {
+            let what = format!(
+                "another process uses the state in {}: stop it, or set DDNS_STATE_STORE_PATH elsewhere",
+                directory.display()
+            );
+            return Err(LoadError::Inaccessible { what, cause: io::Error::from(io::ErrorKind::WouldBlock).into() });
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(LoadError::Inaccessible { what: in_words("lock", &path, &error), cause: error.into() });
+        }
+    }
+    Ok(())
 }
 
 /// Finds at start what a later save would stumble over.

@@ -29,12 +29,27 @@ fn newest_slot(directory: &TempDir) -> PathBuf {
     slot_path(directory.path(), 2)
 }
 
+/// FAULTS 52.
+#[tokio::test]
+async fn a_second_process_is_kept_out_until_the_first_has_ended() {
+    let directory = two_saves().await;
+    let first = FileStore::new(directory.path().to_owned());
+    first.load().await.unwrap();
+    let error = reload(&directory).await.unwrap_err();
+    assert!(matches!(error, LoadError::Inaccessible { .. }), "{error:?}");
+    assert!(error.to_string().starts_with("another process uses the state in "), "{error}");
+    first.load().await.unwrap();
+    drop(first);
+    assert_eq!(reload(&directory).await.unwrap(), Some(state("11.0.0.2")));
+}
+
 #[tokio::test]
 async fn the_newest_state_comes_back_and_saving_goes_on_from_there() {
     let directory = two_saves().await;
     let store = FileStore::new(directory.path().to_owned());
     assert_eq!(store.load().await.unwrap(), Some(state("11.0.0.2")));
     store.save(&state("11.0.0.3")).await.unwrap();
+    drop(store);
     assert_eq!(reload(&directory).await.unwrap(), Some(state("11.0.0.3")));
     let mode = fs::metadata(newest_slot(&directory)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o640);
@@ -109,5 +124,6 @@ async fn after_the_greatest_generation_comes_the_least_and_it_is_the_newer_one()
     let store = FileStore::new(directory.path().to_owned());
     assert_eq!(store.load().await.unwrap(), Some(state("11.0.0.1")));
     store.save(&state("11.0.0.2")).await.unwrap();
+    drop(store);
     assert_eq!(reload(&directory).await.unwrap(), Some(state("11.0.0.2")));
 }

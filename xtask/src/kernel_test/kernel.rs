@@ -48,7 +48,11 @@ impl Kernel {
         let release = only_entry(&modules(&unpacked)?)?;
         let image = directory.join("vmlinux");
         if !image.exists() {
-            let compressed = fs::read(unpacked.join("boot").join(format!("vmlinuz-{release}")))?;
+            // Beside its modules since Linux 7, as systemd wants it.
+            let places =
+                [unpacked.join(format!("boot/vmlinuz-{release}")), modules(&unpacked)?.join(&release).join("vmlinuz")];
+            let place = places.iter().find(|place| place.exists()).context("the package has no vmlinuz")?;
+            let compressed = fs::read(place)?;
             let temporary = directory.join("vmlinux.new");
             fs::write(&temporary, uncompressed(&compressed)?)?;
             fs::rename(temporary, &image)?;
