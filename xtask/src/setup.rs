@@ -16,10 +16,13 @@ pub struct Arguments {
     /// Only say what is missing; fails if anything is
     #[arg(long)]
     check: bool,
+    /// What it is for; each needs what those before it need
+    #[arg(long = "for", value_enum, default_value = "ci")]
+    purpose: Purpose,
 }
 
 /// What the components are for; demo, test and ci also need what those before them need.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Purpose {
     /// `cargo xtask demo`
     Demo,
@@ -160,7 +163,7 @@ const COMPONENTS: [Component; 13] = [
 
 /// Installs what any verb needs, or only says what is missing.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    provide(Purpose::Ci, arguments.check)
+    provide(arguments.purpose, arguments.check)
 }
 
 /// Installs what this purpose needs.
