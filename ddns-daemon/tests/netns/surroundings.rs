@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use ddns_testbed::world::HOST_IPV4;
@@ -125,4 +125,20 @@ fn nothing_of_the_rights_of_the_start_is_left() -> Result<()> {
         fs::exists(scene.path("state")).unwrap_or(false)
     })?;
     scene.end(daemon)
+}
+
+/// FAULTS 1: a kernel that shows no type information has no rung that traces; the one below does the job all the same.
+#[test]
+fn without_type_information_the_socket_filter_is_the_best_rung() -> Result<()> {
+    let ddnsd = env!("CARGO_BIN_EXE_ddnsd");
+    let script = format!("mount -t tmpfs none /sys/kernel/btf && exec {ddnsd} doctor");
+    let output = Command::new("unshare").args(["--mount", "sh", "-c", &script]).output().context("unshare")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = |rung: &str| text.lines().find(|line| line.split_whitespace().nth(1) == Some(rung));
+    for rung in ["fentry", "kprobe"] {
+        let line = line(rung).with_context(|| text.clone().into_owned())?;
+        ensure!(line.contains("refused: this kernel shows no type information"), "{text}");
+    }
+    ensure!(line("socket-filter").is_some_and(|line| line.ends_with("granted: `auto` takes it")), "{text}");
+    Ok(())
 }
