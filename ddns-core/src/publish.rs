@@ -193,7 +193,9 @@ impl Publish {
         self.state = match self.state {
             // Another address may be accepted, but a flapping one must not make a storm of refusals.
             State::Due { at, why: why @ Why::Refused, .. } => {
-                State::Due { step, at: at.min(now + self.pace.min_interval.max(self.pace.retry_delay)), why }
+                let soon = now + self.pace.min_interval.max(self.pace.retry_delay);
+                let asked = self.asked_until.unwrap_or(now);
+                State::Due { step, at: at.min(soon).max(asked), why }
             }
             State::Rest | State::Due { .. } | State::Running { .. } => self.due(now, step),
         };
@@ -209,11 +211,11 @@ impl Publish {
         }
     }
 
-    /// The network has changed: what could not be reached is tried at once.
-    pub const fn nudge(&mut self, now: Instant) {
+    /// The network has changed: what could not be reached is tried as soon as the provider may be asked.
+    pub fn nudge(&mut self, now: Instant) {
         if let State::Due { step, why: Why::Unreachable, .. } = self.state {
             self.forget_failures();
-            self.state = State::Due { step, at: now, why: Why::Now };
+            self.state = self.due(now, step);
         }
     }
 

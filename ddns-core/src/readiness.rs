@@ -104,8 +104,12 @@ impl ReadinessMachine {
     }
 
     /// Connections make no progress: a reason to look now. A peer that loses packets makes the same, so that after a
-    /// look that found nothing wrong the next one has to wait. True if a round is brought forward.
+    /// look that found nothing wrong the next one has to wait. While not ready it tells nothing new: the rounds come by
+    /// themselves, and suffer too. True if a round is brought forward.
     pub fn distress(&mut self, now: Instant) -> bool {
+        if self.state == Readiness::NotReady {
+            return false;
+        }
         let soon = self.soon(now).max(self.deaf_until.unwrap_or(now));
         let brought_forward = match self.probe {
             Probe::Rest => self.state != Readiness::Init,

@@ -117,10 +117,12 @@ impl Verify {
     }
 
     /// What was proven may be so no more: ask, but believe it until told otherwise.
-    pub const fn ask_again(&mut self, now: Instant) {
-        if matches!(self.state, State::Rest) {
-            self.state = State::Due(now);
-        }
+    pub fn ask_again(&mut self, now: Instant) {
+        self.state = match self.state {
+            State::Rest => State::Due(now),
+            State::Due(at) => State::Due(at.min(now)),
+            State::Asking => State::Asking,
+        };
     }
 
     /// Whether the question is to be put now.

@@ -79,6 +79,10 @@ impl Record {
     /// The lane has this address.
     pub(super) fn desire(&mut self, now: Instant, address: IpAddr) {
         let address = self.spec.suffix.map_or(address, |suffix| suffix.under(address));
+        if self.publish.desired() == Some(address) {
+            // Another address under the same prefix is no news to another host's record.
+            return;
+        }
         if self.verify.verified() != Some(address) {
             self.verify.stop();
         }

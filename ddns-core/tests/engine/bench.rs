@@ -186,6 +186,13 @@ impl Bench {
         self.now = end;
     }
 
+    /// Time passes, and nobody looks.
+    pub fn sleep(&mut self, duration: Duration) {
+        self.now += duration;
+        self.step(Event::Tick);
+        self.settle();
+    }
+
     fn settle(&mut self) {
         while let Some(action) = self.pending.pop_front() {
             let event = self.carry_out(action);

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use ddns_core::config::{ProviderId, SourceId};
+use ddns_core::engine::RecordStatus;
+use ddns_core::publish::{State, Why};
 use ddns_core::state::SavedState;
 
 use super::bench::{Bench, Fails};
-use super::{NEW, OLD};
+use super::{NEW, OLD, THIRD};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -84,6 +86,23 @@ fn each_record_hears_of_its_own_source_and_one_that_fails_stops_no_other() {
     assert_eq!(bench.api("b.example.com", "A"), ["11.1.0.2"]);
 }
 
+/// FAULTS 38: what was refused is not asked for again because this host's own part of the address has changed.
+#[test]
+fn another_host_of_the_prefix_hears_nothing_of_this_hosts_own_part() {
+    let mut bench = Bench::new(&[
+        ("DDNS_RECORD_1_NAME", "nas.example.com"),
+        ("DDNS_RECORD_1_TYPE", "AAAA"),
+        ("DDNS_RECORD_1_SUFFIX", "::5"),
+    ]);
+    bench.fails = Some(Fails::Refused);
+    bench.addresses(&["2a00:1:2:301::9"]);
+    bench.run_for(MINUTE);
+    bench.forget();
+    bench.addresses(&["2a00:1:2:301::77"]);
+    bench.run_for(30 * MINUTE);
+    assert_eq!((bench.reads(), bench.attempts()), (0, 0), "it is the same address as before");
+}
+
 /// Two records at the provider without a name, one at another, in that order.
 fn two_providers(more: &[(&str, &str)]) -> Bench {
     let groups = [
@@ -127,6 +146,56 @@ fn a_provider_that_asks_for_patience_is_asked_nothing_for_any_of_its_records_but
     assert_eq!((bench.written_names(), bench.attempts()), (vec!["c.example.com".into()], 2));
     bench.run_for(Duration::from_secs(400));
     assert_eq!(bench.written_names(), ["c.example.com", "a.example.com", "b.example.com"]);
+}
+
+/// Two records that failed, each tried again by itself; now the provider asks for patience with the one that comes first.
+fn one_asks_for_patience(fails: Fails, patience: u64) -> (Bench, usize) {
+    let pace = [("DDNS_RECORDS", "a.example.com:A,b.example.com:A"), ("DDNS_MIN_UPDATE_INTERVAL_SECS", "0")];
+    let mut bench = Bench::new(&pace);
+    bench.addresses(&[OLD]);
+    bench.run_for(HOUR);
+    bench.fails = Some(fails);
+    bench.addresses(&[NEW]);
+    bench.run_for(HOUR / 2);
+    let due = |record: &RecordStatus| match record.state {
+        State::Due { at, .. } => at,
+        state => panic!("{state:?}"),
+    };
+    let records = bench.status().records;
+    let first = usize::from(due(&records[1]) < due(&records[0]));
+    (bench.fails, bench.fail_name) =
+        (Some(Fails::Unavailable(Some(patience))), Some(records[first].key.name.to_string()));
+    bench.forget();
+    while bench.attempts() == 0 && bench.reads() == 0 {
+        bench.run_for(Duration::from_millis(50));
+    }
+    bench.fails = None;
+    bench.forget();
+    (bench, 1 - first)
+}
+
+/// FAULTS 36: a change of the network brings nothing forward that the provider asked to wait for.
+#[test]
+fn a_nudge_does_not_cut_short_what_a_provider_asked_for() {
+    let (mut bench, other) = one_asks_for_patience(Fails::Unreachable, 2);
+    assert!(matches!(bench.status().records[other].state, State::Due { why: Why::Unreachable, .. }));
+    bench.addresses(&[NEW, "fd00::1"]);
+    bench.run_for(Duration::from_millis(1800));
+    assert_eq!((bench.reads(), bench.attempts()), (0, 0));
+    bench.run_for(MINUTE);
+    assert!(bench.attempts() + bench.reads() > 0, "then it is tried at once");
+}
+
+/// FAULTS 36: nor does another address, which may be accepted where the one before was refused.
+#[test]
+fn another_address_does_not_cut_short_what_a_provider_asked_for() {
+    let (mut bench, other) = one_asks_for_patience(Fails::Refused, 60);
+    assert!(matches!(bench.status().records[other].state, State::Due { why: Why::Refused, .. }));
+    bench.addresses(&[THIRD]);
+    bench.run_for(Duration::from_secs(58));
+    assert_eq!((bench.reads(), bench.attempts()), (0, 0));
+    bench.run_for(MINUTE);
+    assert_eq!(bench.written_names().len(), 2);
 }
 
 /// FAULTS 36 and 57: a restart doesn't forget what the provider asked for, and believes no clock beyond an hour.

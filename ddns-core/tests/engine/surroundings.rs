@@ -87,6 +87,34 @@ fn distress_that_means_nothing_makes_no_storm_of_probes() {
     assert_eq!(bench.status().readiness, Readiness::NotReady);
 }
 
+/// What is known to be dead is not looked at more often because connections suffer, those of the rounds among them.
+#[test]
+fn a_dead_line_is_not_looked_at_more_often_for_distress() {
+    let mut bench = settled();
+    bench.wan = false;
+    let probes = bench.probes;
+    for _ in 0..3600 {
+        bench.distress(&[OLD]);
+        bench.run_for(Duration::from_secs(1));
+    }
+    let rounds = bench.probes - probes;
+    assert!((90..=170).contains(&rounds), "{rounds} rounds in an hour");
+}
+
+/// FAULTS 13: a proof that rests on a cached answer was to be asked for again later, which is too late after a sleep.
+#[test]
+fn a_proof_that_may_be_a_cached_one_is_asked_for_after_a_sleep() {
+    let mut bench = settled();
+    let saved = bench.saved.clone();
+    bench.restart(saved);
+    bench.addresses(&[OLD]);
+    bench.run_for(Duration::from_secs(10));
+    assert!(bench.status().converged);
+    bench.forget();
+    bench.sleep(Duration::from_secs(250));
+    assert_eq!(bench.resolved(), 1);
+}
+
 /// Trap 21: the end of the stream is told, and the source is watched again.
 #[test]
 fn a_source_that_ends_is_watched_again_and_meanwhile_reported() {

@@ -19,6 +19,7 @@ pub enum Fault {
     AnswerLostWithoutEffect,
     HandleStale,
     ProviderSlow,
+    ProviderHangs,
     Meddler,
     FurtherAddress,
     ResolversFail,
@@ -39,10 +40,11 @@ pub enum Fault {
     OneFamilyDown,
     SnapshotsLate,
     OneRecordFails,
+    Distress,
 }
 
 impl Fault {
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::Swap,
         Self::Flap,
         Self::NotPublishable,
@@ -61,6 +63,7 @@ impl Fault {
         Self::AnswerLostWithoutEffect,
         Self::HandleStale,
         Self::ProviderSlow,
+        Self::ProviderHangs,
         Self::Meddler,
         Self::FurtherAddress,
         Self::ResolversFail,
@@ -81,6 +84,7 @@ impl Fault {
         Self::OneFamilyDown,
         Self::SnapshotsLate,
         Self::OneRecordFails,
+        Self::Distress,
     ];
 }
 
@@ -100,22 +104,29 @@ impl Faults {
     }
 }
 
-/// The faults under way.
+/// At most so many sources or providers.
+const PLACES: usize = 4;
+
+/// The faults under way, each at a place: a source's or a provider's number, 0 for all else.
 #[derive(Clone, Debug)]
-pub struct Weather([u32; Fault::ALL.len()]);
+pub struct Weather([[u32; Fault::ALL.len()]; PLACES]);
 
 impl Weather {
-    pub const CALM: Self = Self([0; Fault::ALL.len()]);
+    pub const CALM: Self = Self([[0; Fault::ALL.len()]; PLACES]);
 
     pub const fn is(&self, fault: Fault) -> bool {
-        self.0[fault as usize] > 0
+        self.at(fault, 0)
     }
 
-    pub const fn begins(&mut self, fault: Fault) {
-        self.0[fault as usize] += 1;
+    pub const fn at(&self, fault: Fault, place: usize) -> bool {
+        self.0[place][fault as usize] > 0
     }
 
-    pub const fn ends(&mut self, fault: Fault) {
-        self.0[fault as usize] = self.0[fault as usize].saturating_sub(1);
+    pub const fn begins(&mut self, fault: Fault, place: usize) {
+        self.0[place][fault as usize] += 1;
+    }
+
+    pub const fn ends(&mut self, fault: Fault, place: usize) {
+        self.0[place][fault as usize] = self.0[place][fault as usize].saturating_sub(1);
     }
 }

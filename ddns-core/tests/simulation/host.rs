@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -6,44 +7,52 @@ use ddns_core::address::{AddressFlags, Family, InterfaceAddress, Snapshot};
 use super::dice::Dice;
 use super::fault::Fault;
 
-const PUBLIC_V4: [&str; 4] = ["11.0.0.1", "11.0.0.2", "11.0.0.3", "11.0.0.4"];
-const PUBLIC_V6: [&str; 4] = ["2a00:1::1", "2a00:1::2", "2a00:2::1", "2a00:2::2"];
 const OTHER_V4: [&str; 6] = ["192.168.1.2", "100.64.0.7", "10.1.2.3", "203.0.113.5", "198.18.0.9", "169.254.7.7"];
 const OTHER_V6: [&str; 4] = ["fd00::7", "2001:db8::1", "fe80::1", "2002:1::1"];
 
-/// The truth about the host's addresses.
+/// The truth about the addresses that one source tells of.
 #[derive(Clone, Debug)]
 pub struct Host {
-    held: [Vec<InterfaceAddress>; 2],
+    source: usize,
+    held: BTreeMap<(Family, &'static str), Vec<InterfaceAddress>>,
     /// Only one interface counts.
     one_interface: bool,
 }
 
-/// A family's addresses from some moment on.
+/// A family's addresses on one interface from some moment on.
 #[derive(Clone, Debug)]
 pub struct Change {
+    pub source: usize,
     pub family: Family,
+    pub interface: &'static str,
     pub held: Vec<InterfaceAddress>,
 }
 
 impl Host {
-    pub fn new(one_interface: bool) -> Self {
-        Self { held: Default::default(), one_interface }
+    pub fn new(source: usize, one_interface: bool) -> Self {
+        Self { source, held: BTreeMap::new(), one_interface }
     }
 
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.held.iter().flatten().cloned().collect())
+        Snapshot::new(self.held.values().flatten().cloned().collect())
     }
 
     pub fn set(&mut self, change: Change) {
-        self.held[change.family as usize] = change.held;
+        self.held.insert((change.family, change.interface), change.held);
     }
 
-    /// What a kind of fault does to a family, in the order of time.
-    pub fn changes(&self, fault: Fault, family: Family, lasts: Duration, dice: &mut Dice) -> Vec<(Duration, Change)> {
-        let old = public(family, dice);
-        let new = public(family, dice);
-        let before = self.held[family as usize].clone();
+    /// What a kind of fault does to a family on an interface, in the order of time.
+    pub fn changes(
+        &self,
+        fault: Fault,
+        (family, interface): (Family, &'static str),
+        lasts: Duration,
+        dice: &mut Dice,
+    ) -> Vec<(Duration, Change)> {
+        let source = self.source;
+        let old = public(source, family, interface, dice);
+        let new = public(source, family, interface, dice);
+        let before = self.held.get(&(family, interface)).cloned().unwrap_or_default();
         let quick = Duration::from_millis(6);
         let states = match fault {
             Fault::Swap if dice.percent(50) => vec![(Duration::ZERO, vec![]), (quick, vec![new])],
@@ -83,16 +92,21 @@ impl Host {
             }
             _ => vec![],
         };
-        states.into_iter().map(|(after, held)| (after, Change { family, held })).collect()
+        states.into_iter().map(|(after, held)| (after, Change { source, family, interface, held })).collect()
     }
 }
 
-pub fn public(family: Family, dice: &mut Dice) -> InterfaceAddress {
-    let address = dice.pick(if family == Family::V4 { &PUBLIC_V4 } else { &PUBLIC_V6 });
-    let prefix_len = if family == Family::V4 { 24 } else { 64 };
+/// An address that a source may tell of; sources and interfaces have none in common.
+pub fn public(source: usize, family: Family, interface: &str, dice: &mut Dice) -> InterfaceAddress {
+    let second = interface == "wan1";
+    let (nth, place) = (dice.below(4), source * 16 + usize::from(second));
+    let (address, prefix_len) = match family {
+        Family::V4 => (format!("11.0.{place}.{}", nth + 1), 24),
+        Family::V6 => (format!("2a00:{}:{place}:1::{}", 1 + nth / 2, 1 + nth % 2), 64),
+    };
     InterfaceAddress {
-        index: 2,
-        interface: "wan0".into(),
+        index: if second { 3 } else { 2 },
+        interface: interface.into(),
         address: address.parse().unwrap(),
         prefix_len,
         flags: AddressFlags::default(),
@@ -106,13 +120,14 @@ fn other(family: Family, dice: &mut Dice) -> IpAddr {
 }
 
 /// The publishable addresses of a snapshot of this world, found in another way than the engine's.
-pub fn publishable(snapshot: &Snapshot, family: Family) -> Vec<IpAddr> {
+pub fn publishable(snapshot: &Snapshot, family: Family, interface: Option<&str>) -> Vec<IpAddr> {
     let public = |address: IpAddr| match address {
         IpAddr::V4(v4) => v4.octets()[0] == 11,
         IpAddr::V6(v6) => v6.segments()[0] == 0x2a00,
     };
-    let fit =
-        |held: &&InterfaceAddress| held.flags == AddressFlags::default() && held.link_up && held.interface == "wan0";
+    let fit = |held: &&InterfaceAddress| {
+        held.flags == AddressFlags::default() && held.link_up && interface.is_none_or(|name| name == held.interface)
+    };
     let addresses = snapshot.addresses().iter().filter(fit).map(|held| held.address);
     addresses.filter(|address| Family::of(address) == family && public(*address)).collect()
 }

@@ -1,26 +1,29 @@
 mod addresses;
+mod queue;
 mod record;
+mod turns;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ddns_core::address::Family;
 use ddns_core::engine::{Action, Effects, Event, RecordId, Stage, Status, Transition};
-use ddns_core::ports::{PathReport, ProviderError, UpdateRequest};
+use ddns_core::ports::{ProviderError, UpdateRequest};
 use ddns_core::publish::State;
 use ddns_core::readiness::Readiness;
 use ddns_core::state::SavedState;
-use ddns_core::time::Wall;
+use ddns_core::time::{Instant, Wall};
 
 use super::history::About;
-use super::host::publishable;
 use super::plan::Plan;
 use super::provider::Provider;
 use super::resolvers::{RESOLVERS, agreeing};
 use addresses::Addresses;
+use queue::{Queue, saved_of};
 use record::Record;
+use way::Way;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SAVE_HANGS: Duration = Duration::from_secs(10);
@@ -62,14 +65,9 @@ pub struct Judge {
     plan: Rc<Plan>,
     records: Vec<Record>,
     addresses: Addresses,
-    calls: usize,
-    good_rounds: u32,
-    bad_round: bool,
-    /// The last round reached anything.
-    reached: bool,
-    overtaken: bool,
-    probed: Option<Duration>,
-    source_failed: Option<Duration>,
+    queues: Vec<Queue>,
+    way: Way,
+    sources_failed: Vec<Option<Duration>>,
     save_failed: Option<Duration>,
     /// Since when, and the number of the save.
     saving: Option<(Duration, u64)>,
@@ -80,22 +78,24 @@ pub struct Judge {
     ticks: (u64, u32),
     /// The end of the last sleep.
     pub woke: Duration,
+    /// The process is looked at for the first time since a sleep.
+    asleep: bool,
+    /// Records that were proven and at rest.
+    proven: Vec<bool>,
+    /// Questions since the last sleep, as long as nothing else calls for some.
+    questions: Option<Vec<u32>>,
 }
 
 impl Judge {
     pub fn new(plan: Rc<Plan>) -> Self {
         let records = plan.config.records.iter().map(|_| Record::default()).collect();
         Self {
+            addresses: Addresses::new(&plan),
+            queues: plan.config.providers.iter().map(|_| Queue::default()).collect(),
+            way: Way::default(),
+            sources_failed: vec![None; plan.config.sources.len()],
             plan,
             records,
-            addresses: Addresses::default(),
-            calls: 0,
-            good_rounds: 0,
-            bad_round: false,
-            reached: false,
-            overtaken: false,
-            probed: None,
-            source_failed: None,
             save_failed: None,
             saving: None,
             durable: None,
@@ -103,6 +103,9 @@ impl Judge {
             asked: BTreeMap::new(),
             ticks: Default::default(),
             woke: Duration::ZERO,
+            asleep: false,
+            proven: Vec::new(),
+            questions: None,
         }
     }
 
@@ -112,11 +115,15 @@ impl Judge {
         let mut records = std::mem::take(&mut self.records);
         for (record, spec) in records.iter_mut().zip(&plan.config.records) {
             let key = spec.key.to_string();
-            let before = saved.and_then(|saved| saved.records().find(|(known, _)| *known == key));
-            let pending = before.is_some_and(|(_, before)| before.pending.is_some());
+            let pending = saved_of(saved, &key).is_some_and(|before| before.pending.is_some());
             record.restarts(now, wall, durable, plan.config.pace.min_interval, pending);
         }
-        *self = Self { records, woke: self.woke, durable, ..Self::new(plan) };
+        let queue = |provider: usize| {
+            let specs = plan.config.records.iter().filter(move |spec| spec.provider.0 == provider);
+            Queue::restarts(now, wall, specs.filter_map(|spec| saved_of(saved, &spec.key.to_string())))
+        };
+        let queues = (0..plan.config.providers.len()).map(queue).collect();
+        *self = Self { records, queues, woke: self.woke, durable, ..Self::new(plan) };
     }
 
     /// Someone else has changed the record. Nobody tells the engine, and it does not look while all is well: such a
@@ -160,21 +167,26 @@ impl Judge {
         about(record, judged)
     }
 
-    /// Takes note of what the engine is about to be told.
-    pub fn tells(&mut self, now: Duration, event: &Event) {
+    /// Takes note of what the engine is about to be told. `asleep`: nobody came when something was due.
+    pub fn tells(&mut self, (now, wall): (Duration, Wall), event: &Event, asleep: bool) {
+        self.asleep = asleep && !self.stopping;
         let pace = self.plan.config.pace;
         match event {
-            Event::Addresses { event: news, .. } => {
-                self.source_failed = None;
-                if self.addresses.told(now, &news.snapshot) {
-                    (self.good_rounds, self.overtaken) = (0, true);
+            Event::Addresses { source, event: news } => {
+                self.sources_failed[source.0] = None;
+                if news.hint.distress.is_some() {
+                    self.way.suffers(now);
+                }
+                if self.addresses.told(now, source.0, &news.snapshot) {
+                    self.way.news();
+                    self.questions = None;
                     self.records.iter_mut().for_each(Record::changes);
                 }
             }
-            Event::SourceFailed { .. } => self.source_failed = Some(now),
+            Event::SourceFailed { source, .. } => self.sources_failed[source.0] = Some(now),
             Event::Resolved { record, ask, votes } => self.resolved(now, *record, *ask, votes),
             Event::Read { record, result } => {
-                self.calls -= 1;
+                self.answered((now, wall), record.0, result.as_ref().err());
                 let state = &mut self.records[record.0];
                 match result {
                     Ok(observed) => {
@@ -189,7 +201,7 @@ impl Judge {
                 }
             }
             Event::Updated { record, result } => {
-                self.calls -= 1;
+                self.answered((now, wall), record.0, result.as_ref().err());
                 let state = &mut self.records[record.0];
                 let running = state.running.take();
                 match result {
@@ -206,7 +218,11 @@ impl Judge {
                     }
                 }
             }
-            Event::Probed(report) => self.probed(report),
+            Event::Probed(report) => {
+                if self.way.probed(now, report) {
+                    self.records.iter_mut().for_each(Record::changes);
+                }
+            }
             Event::Saved(result) => {
                 let saving = self.saving.take();
                 match result {
@@ -238,24 +254,6 @@ impl Judge {
         }
     }
 
-    /// A round is good if in one family at least half of the targets answered.
-    fn probed(&mut self, report: &PathReport) {
-        let half = |family: Option<Family>| {
-            let targets = || report.targets.iter().filter(|(_, of, _)| *of == family);
-            let reached = targets().filter(|(_, _, error)| error.is_none()).count();
-            reached > 0 && reached >= targets().count() - reached
-        };
-        let good = [Some(Family::V4), Some(Family::V6), None].into_iter().any(half);
-        let reached = report.targets.iter().any(|(_, _, error)| error.is_none());
-        if reached && !std::mem::replace(&mut self.reached, reached) {
-            self.records.iter_mut().for_each(Record::changes);
-        }
-        if !self.overtaken {
-            self.good_rounds = if good { self.good_rounds + 1 } else { 0 };
-            self.bad_round = !good;
-        }
-    }
-
     /// A step without any event of the world.
     pub fn ticks(&mut self, now: Duration, next: Option<Duration>) -> Judged {
         let second = now.as_secs();
@@ -267,15 +265,14 @@ impl Judge {
     /// Judges what the engine answered. `save` is the number of the save that begins with it.
     pub fn after(
         &mut self,
-        now: Duration,
-        wall: Wall,
+        (now, wall, stamp): (Duration, Wall, Instant),
         effects: &Effects,
         status: &Status,
         save: Option<u64>,
         api: &Provider,
     ) -> Judged {
         for told in &effects.transitions {
-            self.transition(now, told)?;
+            self.transition(now, told, status)?;
         }
         for action in &effects.actions {
             self.action(now, wall, action, status, save)?;
@@ -290,33 +287,42 @@ impl Judge {
             }
         }
         self.remembers()?;
+        self.turns(stamp, effects, status)?;
+        self.wakes(now, effects, status)?;
         self.status(now, status, api)
     }
 
-    fn transition(&mut self, now: Duration, told: &Transition) -> Judged {
+    fn transition(&mut self, now: Duration, told: &Transition, status: &Status) -> Judged {
         match told {
             Transition::Readiness { from, to } => {
                 use Readiness::{Init, NotReady, Probing, Ready};
                 let legal =
                     [(Init, Probing), (Probing, Ready), (Probing, NotReady), (Ready, NotReady), (NotReady, Ready)];
                 hold(legal.contains(&(*from, *to)), "legal readiness", || format!("{from} to {to}"))?;
-                let earned = *to != Ready || self.good_rounds >= 2;
-                hold(earned, "ready after two good rounds", || format!("{} of them", self.good_rounds))?;
+                let rounds = self.way.good_rounds;
+                hold(*to != Ready || rounds >= 2, "ready after two good rounds", || format!("{rounds} of them"))?;
                 if *to == Ready {
                     self.records.iter_mut().for_each(Record::changes);
                 }
-                let earned = *to != NotReady || self.bad_round;
+                let earned = *to != NotReady || self.way.bad_round;
                 hold(earned, "only a bad round demotes", || "half of a family's targets answered".into())
             }
-            Transition::AddressChanged { family, to, .. } => {
-                let config = &self.plan.config;
-                for (record, spec) in self.records.iter_mut().zip(&config.records) {
-                    if spec.key.rtype.family() == *family {
-                        record.desires(*to);
-                    }
-                }
+            Transition::AddressChanged { family, from, to, .. } => {
                 let late = self.stopping || now < self.woke + Duration::from_secs(1);
-                self.addresses.chooses(now, *family, *to, config.settle, late)
+                let (change, pace) = ((*family, *from, *to), (self.plan.config.settle, late));
+                let follows = |record: usize| status.records[record].desired == Some(self.plan.of_record(record, *to));
+                for record in self.addresses.chooses(now, change, pace, follows)? {
+                    self.records[*record].desires(self.plan.of_record(*record, *to));
+                }
+                Ok(())
+            }
+            Transition::Distress(_) => {
+                self.way.alarm();
+                Ok(())
+            }
+            Transition::Woke { .. } => {
+                self.way.news();
+                Ok(())
             }
             Transition::Verified { key, address, stage } => {
                 let index = self.plan.config.records.iter().position(|spec| spec.key == *key).unwrap();
@@ -351,13 +357,9 @@ impl Judge {
                 self.asked.insert((record.0, *ask), now);
                 hold(self.asked.len() <= 64, "bounded questions", || format!("{} under way", self.asked.len()))
             }
-            Action::Probe => {
-                let pause = self.probed.replace(now).map_or(HOUR, |before| now - before);
-                self.overtaken = false;
-                hold(pause >= ATTEMPTS, "no storm of probes", || format!("{pause:?} apart"))
-            }
-            Action::Watch { .. } => {
-                let pause = self.source_failed.map_or(HOUR, |failed| now - failed);
+            Action::Probe => self.way.begins(now, self.plan.config.probe_interval),
+            Action::Watch { source } => {
+                let pause = self.sources_failed[source.0].map_or(HOUR, |failed| now - failed);
                 hold(pause >= ATTEMPTS, "no storm of attempts", || format!("the source is watched after {pause:?}"))
             }
             Action::AddressesHeld(_) | Action::CloseIdle => Ok(()),
@@ -366,15 +368,13 @@ impl Judge {
 
     fn update(&self, record: usize, request: &UpdateRequest) -> Judged {
         hold(!self.plan.config.dry_run, "a dry run writes nothing", || format!("{request:?}"))?;
-        let family = self.plan.config.records[record].key.rtype.family();
-        let there = publishable(&self.addresses.told, family);
+        let there = self.fit(record);
         let fine = there.contains(&request.address) && request.key == self.plan.config.records[record].key;
         hold(fine, "a: only what the host holds", || format!("{} is written, {there:?} is there", request.address))
     }
 
     fn called(&mut self, now: Duration, record: usize) -> Judged {
-        self.calls += 1;
-        hold(self.calls == 1, "d: one provider call at a time", || format!("{} under way", self.calls))?;
+        self.queues[self.plan.config.records[record].provider.0].called(now)?;
         self.records[record].called(now, self.plan.config.pace.min_interval)
     }
 
@@ -388,8 +388,9 @@ impl Judge {
         self.save_failed = self.save_failed.filter(|_| status.store_error.is_some());
         for (index, (record, spec)) in self.records.iter_mut().zip(&self.plan.config.records).enumerate() {
             let key = spec.key.to_string();
-            let saved = state.records().find(|(known, _)| *known == key).map(|(_, saved)| saved);
+            let saved = saved_of(Some(state), &key);
             about(index, record.persisted(now, wall, number, saved))?;
+            about(index, self.queues[spec.provider.0].persisted(now, wall, saved))?;
         }
         Ok(())
     }
@@ -410,18 +411,28 @@ impl Judge {
         Ok(())
     }
 
-    fn status(&self, now: Duration, status: &Status, api: &Provider) -> Judged {
-        hold(status.source_error().is_some() == self.source_failed.is_some(), "g: a failing source is told", || {
-            format!("{:?}", status.source_error())
-        })?;
+    fn status(&mut self, now: Duration, status: &Status, api: &Provider) -> Judged {
+        let failed = self.sources_failed.iter().map(Option::is_some);
+        let told = status.sources.iter().map(|source| source.error.is_some());
+        hold(failed.eq(told), "g: a failing source is told", || format!("{:?}", status.sources))?;
         let hangs = self.saving.is_some_and(|(since, _)| now >= since + SAVE_HANGS);
         let fine = status.store_error.is_some() || !(hangs || self.save_failed.is_some());
         hold(fine, "g: a failing store is told", || "nothing is told".into())?;
-        let demoted = !(self.bad_round && status.readiness == Readiness::Ready);
+        let demoted = !(self.way.bad_round && status.readiness == Readiness::Ready);
         hold(demoted, "a bad round demotes", || "still ready".into())?;
         if !self.stopping && now >= self.woke + Duration::from_secs(1) {
             self.addresses.in_time(now)?;
+            self.way.in_time(now)?;
         }
+        for (index, record) in status.records.iter().enumerate() {
+            let follows = self.addresses.of(index).map(|(address, _)| self.plan.of_record(index, address));
+            let judged =
+                hold(record.desired == follows, "a: a record follows its own source, interface and suffix", || {
+                    format!("{:?}, its lane has {follows:?}", record.desired)
+                });
+            about(index, judged)?;
+        }
+        self.way.state = Some(status.readiness);
         if !status.converged {
             return Ok(());
         }
@@ -431,7 +442,7 @@ impl Judge {
                 continue;
             };
             let state = &self.records[index];
-            let held = publishable(&self.addresses.told, spec.key.rtype.family()).contains(&desired);
+            let held = self.fit(index).contains(&desired);
             let there = self.may_be_mistaken(now, index) || api.sets[index].contains(&desired);
             let judged = hold(held && there && state.proven.contains(&desired), "converged is true", || {
                 let proven = &state.proven;

@@ -1,11 +1,13 @@
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use ddns_core::address::Family;
+use ddns_core::address::{Family, Snapshot};
 use ddns_core::config::{Config, SecretFile, SecretFiles, Settings, VARIABLES};
 
 use super::dice::Dice;
 use super::fault::Faults;
+use super::host::publishable;
 
 pub const DAY: Duration = Duration::from_secs(86_400);
 pub const YEAR: Duration = Duration::from_secs(86_400 * 365);
@@ -14,14 +16,63 @@ const V4: &[Family] = &[Family::V4];
 const V6: &[Family] = &[Family::V6];
 const BOTH: &[Family] = &Family::ALL;
 
-/// Record lists with the families that the host has.
-const HOSTS: &[(&str, &[Family])] = &[
-    ("home.example.com:A", V4),
-    ("home.example.com", V4),
-    ("home.example.com:AAAA", V6),
-    ("home.example.com", BOTH),
-    ("home.example.com:A,home.example.com:AAAA,vpn.example.com:A", BOTH),
-    ("home.example.com,vpn.example.com,*.lab.example.com:A", BOTH),
+type Groups = &'static [(&'static str, &'static str)];
+
+const TWO_PROVIDERS: Groups = &[
+    ("DDNS_PROVIDER_BIND_TYPE", "model"),
+    ("DDNS_RECORD_1_NAME", "bind.example.com"),
+    ("DDNS_RECORD_1_TYPE", "A"),
+    ("DDNS_RECORD_1_PROVIDER", "bind"),
+];
+const TWO_SOURCES: Groups =
+    &[("DDNS_RECORD_1_NAME", "far.example.com"), ("DDNS_RECORD_1_TYPE", "A"), ("DDNS_RECORD_1_SOURCE", "model")];
+const TWO_INTERFACES: Groups = &[
+    ("DDNS_RECORD_1_NAME", "second.example.com"),
+    ("DDNS_RECORD_1_TYPE", "A"),
+    ("DDNS_RECORD_1_INTERFACE", "wan1"),
+    ("DDNS_RECORD_2_NAME", "beside.example.com"),
+    ("DDNS_RECORD_2_TYPE", "A"),
+    ("DDNS_RECORD_2_INTERFACE", "wan1"),
+];
+const SUFFIXES: Groups = &[
+    ("DDNS_RECORD_1_NAME", "nas.example.com"),
+    ("DDNS_RECORD_1_TYPE", "AAAA"),
+    ("DDNS_RECORD_1_SUFFIX", "34:56:78:9a:bc:de"),
+    ("DDNS_RECORD_2_NAME", "net.example.com"),
+    ("DDNS_RECORD_2_TYPE", "AAAA"),
+    ("DDNS_RECORD_2_SUFFIX", "::2:0:0:0:5/56"),
+];
+const ALL_AT_ONCE: Groups = &[
+    ("DDNS_PROVIDER_BIND_TYPE", "model"),
+    ("DDNS_RECORD_1_NAME", "nas.example.com"),
+    ("DDNS_RECORD_1_TYPE", "AAAA"),
+    ("DDNS_RECORD_1_SUFFIX", "34:56:78:9a:bc:de"),
+    ("DDNS_RECORD_1_PROVIDER", "bind"),
+    ("DDNS_RECORD_2_NAME", "far.example.com"),
+    ("DDNS_RECORD_2_SOURCE", "model"),
+    ("DDNS_RECORD_3_NAME", "second.example.com"),
+    ("DDNS_RECORD_3_TYPE", "A"),
+    ("DDNS_RECORD_3_INTERFACE", "wan1"),
+    ("DDNS_RECORD_3_PROVIDER", "bind"),
+];
+/// What the suffixes above are: the length of the prefix, and the rest.
+const HOSTS_BY_SUFFIX: [(&str, u32, u128); 2] =
+    [("nas.example.com", 64, 0x3656_78ff_fe9a_bcde), ("net.example.com", 56, (2 << 64) | 5)];
+
+/// Record lists with the families that the host has, and groups.
+const HOSTS: &[(&str, &[Family], Groups)] = &[
+    ("home.example.com:A", V4, &[]),
+    ("home.example.com", V4, &[]),
+    ("home.example.com:AAAA", V6, &[]),
+    ("home.example.com", BOTH, &[]),
+    ("home.example.com:A,home.example.com:AAAA,vpn.example.com:A", BOTH, &[]),
+    ("home.example.com,vpn.example.com,*.lab.example.com:A", BOTH, &[]),
+    ("home.example.com:A,vpn.example.com:A", V4, TWO_PROVIDERS),
+    ("home.example.com", BOTH, TWO_PROVIDERS),
+    ("home.example.com:A", V4, TWO_SOURCES),
+    ("home.example.com:A", V4, TWO_INTERFACES),
+    ("home.example.com:AAAA", V6, SUFFIXES),
+    ("home.example.com,vpn.example.com:A", BOTH, ALL_AT_ONCE),
 ];
 
 /// All that a seed stands for.
@@ -67,7 +118,7 @@ impl Plan {
             1 => (YEAR * 5, DAY / 8, DAY * 5, 20, ["0", "43200"]),
             _ => (YEAR * 25, DAY / 24, DAY * 40, 12, ["0", "86400"]),
         };
-        let (records, families) = dice.pick(HOSTS);
+        let (records, families, groups) = dice.pick(HOSTS);
         let environment = [
             ("DDNS_RECORDS", records),
             ("DDNS_PROBE_INTERVAL_SECS", dice.pick(&beats)),
@@ -78,7 +129,7 @@ impl Plan {
             ("DDNS_IP_SOURCE_INTERFACE", dice.pick(&["wan0", ""])),
             ("DDNS_MAX_RETRIES", dice.pick(&["3", "0", "10"])),
         ];
-        let set = environment.into_iter().filter(|(_, value)| !value.is_empty());
+        let set = environment.into_iter().chain(groups.iter().copied()).filter(|(_, value)| !value.is_empty());
         let environment = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings = Settings::new(environment, VARIABLES, &NoFiles);
         let config = Config::read(&mut settings);
@@ -100,6 +151,32 @@ impl Plan {
             last_episode: u64::MAX,
             without: BTreeSet::new(),
         }
+    }
+
+    /// The address of a record under the lane's `address`.
+    pub fn of_record(&self, record: usize, address: IpAddr) -> IpAddr {
+        let name = self.config.records[record].key.name.to_string();
+        let suffix = HOSTS_BY_SUFFIX.iter().find(|(known, ..)| *known == name);
+        match (address, suffix) {
+            (IpAddr::V6(v6), Some((_, prefix, rest))) => {
+                let shift = 128 - prefix;
+                IpAddr::V6(((u128::from(v6) >> shift << shift) | rest).into())
+            }
+            _ => address,
+        }
+    }
+
+    /// What may be published for a record, by what its source told.
+    pub fn fit(&self, record: usize, told: &Snapshot) -> Vec<IpAddr> {
+        let spec = &self.config.records[record];
+        let there = publishable(told, spec.key.rtype.family(), spec.interface.as_deref());
+        there.into_iter().map(|address| self.of_record(record, address)).collect()
+    }
+
+    /// The interfaces of the host.
+    pub fn interfaces(&self) -> &'static [&'static str] {
+        let second = self.config.records.iter().any(|record| record.interface.as_deref() == Some("wan1"));
+        if second { &["wan0", "wan1"] } else { &["wan0"] }
     }
 
     /// A few hours without trouble.

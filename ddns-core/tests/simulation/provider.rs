@@ -10,12 +10,14 @@ use super::fault::{Fault, Weather};
 type ReadResult = Result<Observed, ProviderError>;
 type UpdatedResult = Result<UpdateResult, ProviderError>;
 
-/// The service: the truth about the records.
+/// The services: the truth about the records.
 #[derive(Clone, Debug)]
 pub struct Provider {
     pub sets: Vec<BTreeSet<IpAddr>>,
     places: Vec<u32>,
     pub proxied: bool,
+    /// Which provider keeps which record.
+    providers: Vec<usize>,
     /// The record that fails while only one does.
     pub victim: usize,
     /// In a hundred requests, how many a fault hits.
@@ -32,8 +34,9 @@ pub struct Written {
 }
 
 impl Provider {
-    pub fn new(records: usize, proxied: bool, chance: usize) -> Self {
-        Self { sets: vec![BTreeSet::new(); records], places: vec![0; records], proxied, victim: 0, chance }
+    pub fn new(providers: Vec<usize>, proxied: bool, chance: usize) -> Self {
+        let records = providers.len();
+        Self { sets: vec![BTreeSet::new(); records], places: vec![0; records], proxied, providers, victim: 0, chance }
     }
 
     fn handle(&self, record: usize) -> Option<RecordHandle> {
@@ -49,7 +52,7 @@ impl Provider {
         let alone = weather.is(Fault::OneRecordFails) && record == self.victim;
         let own =
             alone.then(|| dice.pick(&[Fault::ProviderUnavailable, Fault::ProviderUnreachable, Fault::ProviderRefuses]));
-        own.or_else(|| failing(weather, dice, read, self.chance))
+        own.or_else(|| failing(weather, self.providers[record], dice, read, self.chance))
     }
 
     pub fn read(&self, record: usize, weather: &Weather, dice: &mut Dice) -> ReadResult {
@@ -96,7 +99,7 @@ impl Provider {
     }
 }
 
-fn failing(weather: &Weather, dice: &mut Dice, read: bool, chance: usize) -> Option<Fault> {
+fn failing(weather: &Weather, provider: usize, dice: &mut Dice, read: bool, chance: usize) -> Option<Fault> {
     let classes = [
         Fault::ProviderUnreachable,
         Fault::ProviderUnavailable,
@@ -105,6 +108,7 @@ fn failing(weather: &Weather, dice: &mut Dice, read: bool, chance: usize) -> Opt
         Fault::ProviderRefuses,
         Fault::AnswerLostWithEffect,
         Fault::AnswerLostWithoutEffect,
+        Fault::ProviderHangs,
     ];
     // Where faults are sure to hit, writes get lost and reads don't, so that lost writes come in long rows.
     let spared = |fault: Fault| match fault {
@@ -112,7 +116,7 @@ fn failing(weather: &Weather, dice: &mut Dice, read: bool, chance: usize) -> Opt
         Fault::AnswerLostWithoutEffect => read && chance == 100,
         _ => false,
     };
-    let hits = |fault: &Fault| weather.is(*fault) && !spared(*fault);
+    let hits = |fault: &Fault| weather.at(*fault, provider) && !spared(*fault);
     let fault = classes.into_iter().find(hits)?;
     (fault == Fault::ProviderUnreachable || dice.percent(chance)).then_some(fault)
 }
@@ -127,7 +131,9 @@ fn error(fault: Fault, dice: &mut Dice) -> ProviderError {
         }
         Fault::ProviderUnauthorized => ProviderError::Unauthorized { what },
         Fault::ProviderRefuses => ProviderError::Refused { what },
-        Fault::AnswerLostWithEffect | Fault::AnswerLostWithoutEffect => ProviderError::Unknown { what, cause: None },
+        Fault::AnswerLostWithEffect | Fault::AnswerLostWithoutEffect | Fault::ProviderHangs => {
+            ProviderError::Unknown { what, cause: None }
+        }
         _ => ProviderError::Unavailable { what, retry_after: None, cause: None },
     }
 }

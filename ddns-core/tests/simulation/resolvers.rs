@@ -49,7 +49,7 @@ impl Resolvers {
             let answer = if weather.is(Fault::ResolversFail) && index < failing {
                 Err(failure(dice))
             } else if weather.is(Fault::ResolverLies) && index == 0 {
-                let lie = dice.pick(&["11.0.0.1", "11.0.0.2", "2a00:1::1", "2a00:1::2", "8.8.8.8"]);
+                let lie = dice.pick(&["11.0.0.1", "11.0.0.2", "2a00:1:0:1::1", "2a00:1:0:1::2", "8.8.8.8"]);
                 Ok(Answer { addresses: BTreeSet::from([lie.parse().unwrap()]), ttl: self.ttl })
             } else {
                 let (ttl, cache) = (self.ttl, &mut self.caches[record][index]);

@@ -1,4 +1,5 @@
 mod service;
+mod sources;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -7,8 +8,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::time::Duration;
 
-use ddns_core::address::{Family, Hint, IpChangeEvent, Snapshot};
-use ddns_core::config::SourceId;
+use ddns_core::address::Family;
 use ddns_core::engine::{Action, Effects, Engine, Event, Start};
 use ddns_core::ports::{PathReport, SaveError, UpdateRequest};
 use ddns_core::record::RecordKey;
@@ -18,11 +18,13 @@ use super::dice::Dice;
 use super::disk::Disk;
 use super::fault::{Fault, Weather};
 use super::history::{self, History};
-use super::host::{self, Change, Host, publishable};
+use super::host::{self, Change};
 use super::judge::{Judge, Judged, Violation, violated};
 use super::plan::Plan;
 use super::provider::{Provider, Written};
 use super::resolvers::{RESOLVERS, Resolvers};
+use sources::Source;
+use trouble::Sick;
 
 /// The longest time from the end of all trouble to proven records: a hold, and after it a cache.
 const HEALED_WITHIN: Duration = Duration::from_secs(3 * 3600);
@@ -33,6 +35,8 @@ const EPOCH: i64 = 1_700_000_000_000;
 /// A scenario is over by then.
 const SCENARIO: Duration = Duration::from_secs(1200);
 const QUIET: Duration = Duration::from_secs(3600);
+/// Whoever comes so late was not awake.
+const ASLEEP: Duration = Duration::from_secs(30);
 const DRAINS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What happens at some time.
@@ -40,7 +44,7 @@ enum Item {
     /// A phase of trouble.
     Episode(u64),
     Begins(Fault, u64, Duration),
-    Ends(Fault),
+    Ends(Fault, usize),
     Heals,
     /// All has to be right, and is then to stay quiet.
     Healthy,
@@ -49,8 +53,10 @@ enum Item {
         calls: u64,
     },
     Changes(Change),
-    /// The kernel tells the source of run so-and-so.
-    Announces(u32),
+    /// The kernel tells a source of run so-and-so.
+    Announces(u32, usize),
+    /// Connections make no progress, a source of run so-and-so notices.
+    Suffers(u32, usize),
     /// A request reaches the service.
     Arrives {
         run: u32,
@@ -105,7 +111,7 @@ pub struct World {
     queue: BTreeMap<(Duration, u64), Item>,
     queued: u64,
     dice: Dice,
-    host: Host,
+    sources: Vec<Source>,
     provider: Provider,
     resolvers: Resolvers,
     disk: Disk,
@@ -116,11 +122,12 @@ pub struct World {
     /// The wall time is ahead of the world's by so many milliseconds, since when.
     wall_ahead: i64,
     wall_set: Duration,
-    watching: bool,
     stopping: bool,
     rebooting: bool,
-    last_news: Duration,
-    seen: Snapshot,
+    /// When somebody looked at the engine last.
+    looked: Duration,
+    /// What does not heal with all the rest.
+    sick: Option<Sick>,
     pub episode: u64,
     over: bool,
     /// The process ends after so many effects and outcomes.
@@ -136,14 +143,14 @@ impl World {
     pub fn new(plan: Plan, in_words: bool) -> Self {
         let records = plan.config.records.len();
         let plan = Rc::new(plan);
-        let host = Host::new(plan.config.records.iter().any(|record| record.interface.is_some()));
+        let providers = plan.config.records.iter().map(|record| record.provider.0).collect();
         let mut world = Self {
             now: Duration::ZERO,
             queue: BTreeMap::new(),
             queued: 0,
             dice: Dice::new(plan.seed, 2),
-            host,
-            provider: Provider::new(records, plan.proxied, if plan.seed.is_multiple_of(2) { 100 } else { 75 }),
+            sources: Source::all(&plan),
+            provider: Provider::new(providers, plan.proxied, if plan.seed.is_multiple_of(2) { 100 } else { 75 }),
             resolvers: Resolvers::new(records, plan.ttl),
             disk: Disk::default(),
             weather: Weather::CALM,
@@ -152,11 +159,10 @@ impl World {
             booted: Duration::ZERO,
             wall_ahead: EPOCH,
             wall_set: Duration::ZERO,
-            watching: false,
             stopping: false,
             rebooting: plan.without_clock,
-            last_news: Duration::ZERO,
-            seen: Snapshot::default(),
+            looked: Duration::ZERO,
+            sick: None,
             episode: 0,
             over: false,
             crash_after: None,
@@ -219,12 +225,13 @@ impl World {
             Item::Episode(number) if number <= self.plan.last_episode => self.troubles(number),
             Item::Episode(_) => self.over = true,
             Item::Begins(fault, salt, lasts) => return self.begins(fault, salt, lasts),
-            Item::Ends(fault) => self.weather.ends(fault),
+            Item::Ends(fault, place) => self.weather.ends(fault, place),
             Item::Heals => self.heals(),
             Item::Healthy => return self.healthy(),
             Item::StillQuiet { steps, calls } => return self.still_quiet(steps, calls),
             Item::Changes(change) => self.changes(change),
-            Item::Announces(run) if run == self.run && self.watching => self.announces(),
+            Item::Announces(run, source) if run == self.run => self.announces(source, false),
+            Item::Suffers(run, source) if run == self.run => self.announces(source, true),
             Item::Arrives { run, record, began, request } if run == self.run => {
                 return self.arrives(record, began, request);
             }
@@ -234,7 +241,8 @@ impl World {
             Item::SaveEnds(run, well) if run == self.run && self.disk.busy() => return self.save_ends(well),
             Item::Starts if self.engine.is_none() => return self.starts(),
             Item::Killed(run) if run == self.run => self.dies(),
-            Item::Announces(_)
+            Item::Announces(..)
+            | Item::Suffers(..)
             | Item::Arrives { .. }
             | Item::Tells(..)
             | Item::SaveEnds(..)
@@ -255,8 +263,11 @@ impl World {
         if !matches!(event, Event::Tick) {
             self.history.say(now, history::event(&event), format_args!("told {event:?}"));
         }
-        self.judge.tells(now, &event);
         let stamp = Instant::since_boot(now - self.booted);
+        let late = engine.deadline().is_some_and(|due| stamp.saturating_since(due) > ASLEEP);
+        let asleep = late && now - std::mem::replace(&mut self.looked, now) > ASLEEP;
+        self.looked = now;
+        self.judge.tells((now, wall), &event, asleep);
         let effects = engine.step(stamp, wall, event);
         let status = engine.status();
         if self.totals.steps.is_multiple_of(4096) {
@@ -276,7 +287,7 @@ impl World {
             self.history.mark(discriminant(action));
             self.history.say(now, history::action(action), format_args!("  does {action:?}"));
         }
-        self.judge.after(now, wall, &effects, &status, save, &self.provider)?;
+        self.judge.after((now, wall, stamp), &effects, &status, save, &self.provider)?;
         if save.is_some() {
             self.history.say(now, None, format_args!("  saves {:?}", effects.persist));
             self.saves();
@@ -308,18 +319,10 @@ impl World {
     }
 
     fn carries_out(&mut self, action: Action) {
-        let run = self.run;
         match action {
-            Action::Watch { .. } => {
-                if self.weather.is(Fault::SourceBroken) {
-                    let what = "no netlink".to_owned();
-                    return self.answers(Duration::from_millis(1), Event::SourceFailed { source: SourceId(0), what });
-                }
-                self.watching = true;
-                self.after(Duration::from_micros(100), Item::Announces(run));
-            }
+            Action::Watch { source } => self.watches(source.0),
             Action::Resolve { record, key: _, ask, quorum } => {
-                let latency = self.latency(Fault::ResolversSlow);
+                let latency = self.latency(Fault::ResolversSlow, 0);
                 let service = ["104.16.0.1".parse().unwrap()].into();
                 let set = &self.provider.sets[record.0];
                 let truth = if self.plan.proxied && !set.is_empty() { &service } else { set };
@@ -330,7 +333,7 @@ impl World {
             Action::Read { record, .. } => self.calls(record.0, None),
             Action::Update { record, request, .. } => self.calls(record.0, Some(request)),
             Action::Probe => {
-                let latency = self.latency(Fault::WanDown);
+                let latency = self.latency(Fault::WanDown, 0);
                 let report = self.report();
                 self.answers(latency, Event::Probed(report));
             }
@@ -342,8 +345,8 @@ impl World {
         self.after(latency, Item::Tells(self.run, Box::new(event)));
     }
 
-    fn latency(&mut self, slow: Fault) -> Duration {
-        let most = if self.weather.is(slow) { Duration::from_secs(30) } else { Duration::from_millis(100) };
+    fn latency(&mut self, slow: Fault, place: usize) -> Duration {
+        let most = if self.weather.at(slow, place) { Duration::from_secs(30) } else { Duration::from_millis(100) };
         self.dice.magnitude(Duration::from_millis(1), most)
     }
 
@@ -368,7 +371,7 @@ impl World {
         if self.weather.is(Fault::SaveHangs) {
             return;
         }
-        let latency = self.latency(Fault::SaveSlow);
+        let latency = self.latency(Fault::SaveSlow, 0);
         self.after(latency, Item::SaveEnds(self.run, !fails));
     }
 
@@ -380,37 +383,6 @@ impl World {
         self.disk.fail();
         let error = SaveError { what: "/state".into(), cause: "no space left on device".into() };
         self.tell(Event::Saved(Err(error)))
-    }
-
-    fn changes(&mut self, change: Change) {
-        self.history.say(self.now, None, format_args!("host: {} is {:?}", change.family, addresses(&change)));
-        self.host.set(change);
-        let lost = self.weather.is(Fault::AnnouncementsLost) && self.dice.percent(70);
-        let most = if lost { Duration::from_secs(60) } else { Duration::from_millis(3) };
-        let delay = self.dice.up_to(most);
-        self.after(delay, Item::Announces(self.run));
-        if self.weather.is(Fault::AnnouncementsRepeated) {
-            self.after(delay * 2, Item::Announces(self.run));
-        }
-    }
-
-    /// The source looks. What it tells is as old as the way from it to the engine, and comes in the order of looking.
-    fn announces(&mut self) {
-        let way = if self.dice.percent(90) { Duration::from_micros(50) } else { Duration::from_millis(20) };
-        self.last_news = self.last_news.max(self.now + way);
-        let received_at = Instant::since_boot(self.now - self.booted);
-        let hint = Hint::new("model", received_at, 1);
-        let snapshot = self.host.snapshot();
-        let before = std::mem::replace(&mut self.seen, snapshot.clone());
-        let source = SourceId(0);
-        let news = |snapshot| Box::new(Event::Addresses { source, event: IpChangeEvent::new(snapshot, hint) });
-        self.at(self.last_news, Item::Tells(self.run, news(snapshot)));
-        if self.weather.is(Fault::SnapshotsLate) && self.dice.percent(50) {
-            // What was seen before comes after what is seen now; the source looks again.
-            self.last_news += self.dice.magnitude(Duration::from_micros(50), Duration::from_millis(50));
-            self.at(self.last_news, Item::Tells(self.run, news(before)));
-            self.at(self.last_news, Item::Announces(self.run));
-        }
     }
 
     fn starts(&mut self) -> Judged {
@@ -428,6 +400,7 @@ impl World {
         let durable = (!broken).then(|| self.disk.durable());
         self.judge.restarts(self.now, self.wall(), durable, saved.as_ref());
         self.totals.starts += 1;
+        self.looked = self.now;
         let start = Start {
             saved,
             not_durable: broken.then(|| "all copies are damaged".to_owned()),
@@ -440,10 +413,6 @@ impl World {
         self.engine = Some(Engine::new(&self.plan.config, |_, _| true, start));
         self.tell(Event::Started)
     }
-}
-
-fn addresses(change: &Change) -> Vec<String> {
-    change.held.iter().map(|held| format!("{} {:?} up: {}", held.address, held.flags, held.link_up)).collect()
 }
 
 /// A whole run: what it amounted to and the hash of its history, or what was violated.

@@ -54,7 +54,7 @@ pub fn run(only: &[String]) -> Result<()> {
 /// A workspace of the core alone.
 fn copy() -> Result<PathBuf> {
     let copy = root().join("target/sabotage");
-    for name in ["ddns-core/src", "ddns-core/tests"] {
+    for name in ["ddns-core/src", "ddns-core/tests", "ddns-core/benches", "ddns-core/examples"] {
         let to = copy.join(name);
         if to.exists() {
             fs::remove_dir_all(&to).with_context(|| format!("{} can't be removed", to.display()))?;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ddns_core::ports::{ProviderError, UpdateRequest};
-use ddns_core::publish::{HOLD, Pace, RETRY_AFTER_CAP};
+use ddns_core::publish::{HOLD, Pace};
 use ddns_core::state::StateRecord;
 use ddns_core::time::Wall;
 
@@ -201,9 +201,6 @@ impl Record {
         let shorter = now + pace.min_interval.max(pace.retry_delay);
         let not_before = |at, invariant| Some(NotBefore { at, invariant, another: None });
         self.not_before = match error {
-            ProviderError::Unavailable { retry_after: Some(after), .. } => {
-                not_before(now + (*after).min(RETRY_AFTER_CAP), "d: Retry-After is obeyed")
-            }
             ProviderError::Unauthorized { .. } => not_before(now + HOLD * 3 / 4, "d: held while unauthorized"),
             ProviderError::Refused { .. } => {
                 let at = if another { shorter } else { now + HOLD * 3 / 4 };
@@ -218,7 +215,9 @@ impl Record {
     }
 
     pub fn desires(&mut self, address: IpAddr) {
-        self.desired = Some(address);
+        if self.desired.replace(address) == Some(address) {
+            return;
+        }
         self.row.0 = 0;
         if let Some(not_before) = &mut self.not_before {
             not_before.at = not_before.another.unwrap_or(not_before.at);

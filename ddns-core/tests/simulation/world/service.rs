@@ -2,17 +2,26 @@
 
 use super::*;
 
+/// A request to a provider that hangs takes so long, and so does its answer.
+const HANGS: Duration = Duration::from_secs(60);
+
 impl World {
     pub(super) fn calls(&mut self, record: usize, request: Option<UpdateRequest>) {
         self.totals.calls += 1;
-        let latency = self.latency(Fault::ProviderSlow);
+        let latency = self.way_to(record);
         let (run, began) = (self.run, self.now);
         self.after(latency, Item::Arrives { run, record, began, request });
     }
 
+    fn way_to(&mut self, record: usize) -> Duration {
+        let provider = self.plan.config.records[record].provider.0;
+        let hangs = if self.weather.at(Fault::ProviderHangs, provider) { HANGS } else { Duration::ZERO };
+        self.latency(Fault::ProviderSlow, provider) + hangs
+    }
+
     pub(super) fn arrives(&mut self, record: usize, began: Duration, request: Option<UpdateRequest>) -> Judged {
         self.judge.arrived(self.now, record);
-        let latency = self.latency(Fault::ProviderSlow);
+        let latency = self.way_to(record);
         let id = ddns_core::engine::RecordId(record);
         let Some(request) = request else {
             let result = self.provider.read(record, &self.weather, &mut self.dice);
@@ -92,7 +101,7 @@ impl World {
             self.at(at, Item::Lands { record, began, save, request });
         }
         self.engine = None;
-        self.watching = false;
+        self.sources.iter_mut().for_each(|source| source.watched = false);
         self.stopping = false;
         self.run += 1;
     }

@@ -1,10 +1,30 @@
 //! Faults: when they begin, what they do, and that all heals after them.
 
+use ddns_core::config::RecordSpec;
 use ddns_core::engine::Status;
 use ddns_core::readiness::Readiness;
 
 use super::*;
 use crate::simulation::judge::about;
+
+/// What stays ill while all else heals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sick {
+    Record(usize),
+    Provider(usize),
+    Source(usize),
+}
+
+impl Sick {
+    /// Whether this record suffers from it.
+    fn has(self, index: usize, spec: &RecordSpec) -> bool {
+        match self {
+            Self::Record(record) => record == index,
+            Self::Provider(provider) => provider == spec.provider.0,
+            Self::Source(source) => source == spec.source.0,
+        }
+    }
+}
 
 impl World {
     pub(super) fn troubles(&mut self, number: u64) {
@@ -42,26 +62,53 @@ impl World {
         self.history.mark(fault as u8);
         self.history.say(self.now, None, format_args!("fault: {fault:?} for {lasts:?}"));
         let record = dice.below(self.plan.config.records.len());
+        let source = dice.below(self.plan.config.sources.len());
+        let interface = dice.pick(self.plan.interfaces());
         match fault {
             Fault::Swap | Fault::Flap | Fault::NotPublishable | Fault::Gone | Fault::Several => {
                 let family = dice.pick(self.plan.families);
-                for (after, change) in self.host.changes(fault, family, lasts, &mut dice) {
+                for (after, change) in self.sources[source].host.changes(fault, (family, interface), lasts, &mut dice) {
                     self.after(after, Item::Changes(change));
                 }
             }
             Fault::SourceEnds | Fault::SourceBroken => {
-                self.lasting(fault, lasts);
-                if self.watching {
-                    self.watching = false;
-                    let at = self.last_news.max(self.now);
-                    let what = "the stream has ended".to_owned();
-                    self.at(at, Item::Tells(self.run, Box::new(Event::SourceFailed { source: SourceId(0), what })));
+                self.lasting(fault, source, lasts);
+                self.stream_ends(source);
+            }
+            Fault::AnnouncementsLost | Fault::AnnouncementsRepeated | Fault::SnapshotsLate => {
+                self.lasting(fault, source, lasts);
+            }
+            Fault::ProviderUnreachable
+            | Fault::ProviderUnavailable
+            | Fault::ProviderRetryAfter
+            | Fault::ProviderUnauthorized
+            | Fault::ProviderRefuses
+            | Fault::AnswerLostWithEffect
+            | Fault::AnswerLostWithoutEffect
+            | Fault::ProviderSlow
+            | Fault::ProviderHangs => {
+                let (one, all) = (dice.below(self.plan.config.providers.len()), dice.percent(25));
+                for provider in (0..self.plan.config.providers.len()).filter(|provider| all || *provider == one) {
+                    self.lasting(fault, provider, lasts);
+                }
+            }
+            Fault::Distress => {
+                if dice.percent(50) {
+                    self.lasting(Fault::WanDown, 0, lasts);
+                }
+                let gap = dice.magnitude(Duration::from_millis(500), Duration::from_secs(300));
+                for nth in 0..=u32::try_from(dice.below(100)).unwrap() {
+                    if gap * nth <= lasts {
+                        self.after(gap * nth, Item::Suffers(self.run, source));
+                    }
                 }
             }
             Fault::HandleStale => self.provider.moves(record),
             Fault::Meddler | Fault::FurtherAddress => {
-                let family = self.plan.config.records[record].key.rtype.family();
-                let address = host::public(family, &mut dice).address;
+                let (plan, spec) = (Rc::clone(&self.plan), &self.plan.config.records[record]);
+                let interface = spec.interface.as_deref().unwrap_or(interface);
+                let address = host::public(spec.source.0, spec.key.rtype.family(), interface, &mut dice).address;
+                let address = plan.of_record(record, address);
                 let before = self.provider.sets[record].clone();
                 if fault == Fault::Meddler {
                     self.provider.sets[record].clear();
@@ -83,7 +130,7 @@ impl World {
             }
             Fault::OneRecordFails => {
                 self.provider.victim = record;
-                self.lasting(fault, lasts);
+                self.lasting(fault, 0, lasts);
             }
             // The clock goes on, nobody looks.
             Fault::Suspend => {
@@ -104,7 +151,7 @@ impl World {
                     return self.tell(Event::Shutdown);
                 }
             }
-            _ => self.lasting(fault, lasts),
+            _ => self.lasting(fault, 0, lasts),
         }
         Ok(())
     }
@@ -115,23 +162,26 @@ impl World {
         self.history.say(self.now, None, format_args!("clock: {wall:?}"));
     }
 
-    pub(super) fn lasting(&mut self, fault: Fault, lasts: Duration) {
-        self.weather.begins(fault);
-        self.after(lasts, Item::Ends(fault));
+    pub(super) fn lasting(&mut self, fault: Fault, place: usize, lasts: Duration) {
+        self.weather.begins(fault, place);
+        self.after(lasts, Item::Ends(fault, place));
     }
 
     pub(super) fn heals(&mut self) {
         self.history.say(self.now, None, format_args!("--- all heals ---"));
         self.weather = Weather::CALM;
-        if self.plan.config.records.len() > 1 && self.plan.faults.has(Fault::OneRecordFails) && self.dice.percent(20) {
-            self.history.say(self.now, None, format_args!("--- but record {} fails ---", self.provider.victim));
-            self.weather.begins(Fault::OneRecordFails);
-        }
+        self.sick = if self.dice.percent(25) { self.falls_ill() } else { None };
         // What is under way ends within its own time; everybody's changes do so before the host comes to rest.
-        self.queue.retain(|_, item| !matches!(item, Item::Changes(_) | Item::Begins(..)));
-        for family in self.plan.families {
-            let held = vec![host::public(*family, &mut self.dice)];
-            self.changes(Change { family: *family, held });
+        self.queue.retain(|_, item| {
+            !matches!(item, Item::Changes(_) | Item::Begins(..) | Item::Suffers(..) | Item::Ends(..))
+        });
+        for source in 0..self.sources.len() {
+            for family in self.plan.families.iter().copied() {
+                for interface in self.plan.interfaces() {
+                    let held = vec![host::public(source, family, interface, &mut self.dice)];
+                    self.changes(Change { source, family, interface, held });
+                }
+            }
         }
         for (record, set) in self.provider.sets.iter_mut().enumerate() {
             while set.len() > 1 {
@@ -150,18 +200,56 @@ impl World {
         self.after(HEALED_WITHIN, Item::Healthy);
     }
 
+    /// One thing stays ill, if there is another one of its kind.
+    fn falls_ill(&mut self) -> Option<Sick> {
+        let (config, faults) = (&self.plan.config, self.plan.faults);
+        let several = [
+            (Fault::OneRecordFails, config.records.len()),
+            (Fault::ProviderHangs, config.providers.len()),
+            (Fault::SourceBroken, config.sources.len()),
+        ];
+        let several: Vec<_> = several.into_iter().filter(|(fault, of)| *of > 1 && faults.has(*fault)).collect();
+        if several.is_empty() {
+            return None;
+        }
+        let (kind, of) = self.dice.pick(&several);
+        let which = self.dice.below(of);
+        let (sick, fault, place) = match kind {
+            Fault::OneRecordFails => (Sick::Record(self.provider.victim), kind, 0),
+            Fault::ProviderHangs => {
+                let fault = self.dice.pick(&[
+                    Fault::ProviderUnreachable,
+                    Fault::ProviderUnavailable,
+                    Fault::ProviderRetryAfter,
+                    Fault::ProviderUnauthorized,
+                    Fault::ProviderHangs,
+                ]);
+                (Sick::Provider(which), fault, which)
+            }
+            _ => {
+                self.stream_ends(which);
+                (Sick::Source(which), kind, which)
+            }
+        };
+        self.history.say(self.now, None, format_args!("--- but {sick:?} stays ill: {fault:?} ---"));
+        self.weather.begins(fault, place);
+        Some(sick)
+    }
+
     pub(super) fn store_given_up(&self) -> bool {
         let error = self.engine.as_ref().and_then(|engine| engine.status().store_error);
         error.is_some_and(|error| error.contains("damaged"))
     }
 
     pub(super) fn healthy(&mut self) -> Judged {
-        let victim = self.weather.is(Fault::OneRecordFails).then_some(self.provider.victim);
+        let victim = self.sick;
         let Some(engine) = &self.engine else { return violated("f: heals", "no process") };
         let status = engine.status();
         let dry_run = self.plan.config.dry_run;
-        let fine =
-            status.readiness == Readiness::Ready && status.source_error().is_none() && status.store_error.is_none();
+        let deaf = matches!(victim, Some(Sick::Source(_)));
+        let fine = status.readiness == Readiness::Ready
+            && (deaf || status.source_error().is_none())
+            && status.store_error.is_none();
         let fine = fine && (dry_run || victim.is_some() || status.converged);
         let busy = victim.is_some() || dry_run || self.plan.config.probe_interval.is_some();
         if !(fine && (engine.idle() || busy)) {
@@ -179,19 +267,27 @@ impl World {
         Ok(())
     }
 
-    /// Every record is at its address, known and saved; `victim` may not.
-    fn published(&self, status: &Status, victim: Option<usize>) -> Judged {
-        let snapshot = self.host.snapshot();
-        for (index, spec) in self.plan.config.records.iter().enumerate().filter(|(index, _)| Some(*index) != victim) {
-            let there = publishable(&snapshot, spec.key.rtype.family());
-            let Some(address) = there.first() else { continue };
+    /// Every record is at its address, known and saved; those that something `sick` concerns may not.
+    fn published(&self, status: &Status, sick: Option<Sick>) -> Judged {
+        let concerned = |index, spec: &RecordSpec| sick.is_some_and(|sick| sick.has(index, spec));
+        for (index, spec) in self.plan.config.records.iter().enumerate() {
+            let there = self.plan.fit(index, &self.sources[spec.source.0].host.snapshot());
+            let Some(address) = there.iter().find(|address| status.records[index].desired == Some(**address)) else {
+                if there.is_empty() || concerned(index, spec) {
+                    continue;
+                }
+                return about(index, violated("f: heals", format!("{}: host {there:?}, not wanted", spec.key)));
+            };
+            if concerned(index, spec) {
+                continue;
+            }
             let key = spec.key.to_string();
             let set = &self.provider.sets[index];
             let saved = self.disk.state().and_then(|state| state.records().find(|(known, _)| *known == key));
             let saved = saved.and_then(|(_, record)| record.confirmed);
             let proven = status.records[index].converged;
             if !(set.len() == 1 && set.contains(address) && saved == Some(*address) && proven) {
-                let invariant = if victim.is_some() { "f: a record heals alone" } else { "f: heals" };
+                let invariant = if sick.is_some() { "f: a record heals alone" } else { "f: heals" };
                 let what = format!("{key}: host {there:?}, service {set:?}, saved {saved:?}, proven {proven}");
                 return about(index, violated(invariant, what));
             }
@@ -201,7 +297,7 @@ impl World {
 
     /// The last record heals too.
     pub(super) fn recovers(&mut self) {
-        self.weather = Weather::CALM;
+        (self.weather, self.sick) = (Weather::CALM, None);
         self.after(HEALED_WITHIN, Item::Healthy);
     }
 
