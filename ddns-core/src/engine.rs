@@ -123,6 +123,9 @@ impl Engine {
     pub fn step(&mut self, now: Instant, wall: Wall, event: Event) -> Effects {
         let mut effects = Effects::default();
         let late = self.asleep_for(now);
+        if late.is_some() {
+            self.records.iter_mut().for_each(|record| record.certain = false);
+        }
         self.now = self.now.max(now);
         self.wall = wall;
         let readiness_before = self.readiness.state();
