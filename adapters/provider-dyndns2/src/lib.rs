@@ -1,0 +1,1 @@
+//! DnsProvider by dyndns2.
