@@ -4,6 +4,7 @@
 mod faults;
 mod groups;
 mod main_job;
+mod rfc2136;
 mod scene;
 mod surroundings;
 mod swaps;
