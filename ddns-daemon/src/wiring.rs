@@ -16,6 +16,7 @@ use ddns_doh::{DohVerifier, Resolver};
 use ddns_http::{HttpStack, Limits};
 use ddns_linux::{BootClock, KernelSourceFactory};
 use ddns_provider_cloudflare::CloudflareFactory;
+use ddns_provider_dyndns2::Dyndns2Factory;
 use ddns_provider_rfc2136::Rfc2136Factory;
 use ddns_store_file::FileStoreFactory;
 
@@ -55,6 +56,7 @@ pub(crate) fn registry() -> ProviderRegistry {
         .source(Box::new(KernelSourceFactory))
         .provider(Box::new(CloudflareFactory))
         .provider(Box::new(Rfc2136Factory))
+        .provider(Box::new(Dyndns2Factory))
         .store(Box::new(FileStoreFactory))
         .store(Box::new(MemoryStoreFactory))
 }

@@ -10,12 +10,13 @@ use ddns_core::registry::{Parts, ProviderRegistry};
 use ddns_core::time::{Instant, Wall};
 use ddns_linux::KernelSourceFactory;
 use ddns_provider_cloudflare::{API_TOKEN, CloudflareFactory};
+use ddns_provider_dyndns2::{Dyndns2Factory, PASSWORD};
 use ddns_provider_rfc2136::{Rfc2136Factory, TSIG_KEY};
 use ddns_store_file::FileStoreFactory;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-const SECRETS: [&str; 2] = [API_TOKEN.name, TSIG_KEY.name];
+const SECRETS: [&str; 3] = [API_TOKEN.name, TSIG_KEY.name, PASSWORD.name];
 
 /// A world that nobody should ask: configuration is read before anything is opened.
 struct Closed;
@@ -70,6 +71,7 @@ pub fn environment(text: &[u8]) {
         .source(Box::new(KernelSourceFactory))
         .provider(Box::new(CloudflareFactory))
         .provider(Box::new(Rfc2136Factory))
+        .provider(Box::new(Dyndns2Factory))
         .store(Box::new(FileStoreFactory))
         .store(Box::new(MemoryStoreFactory));
     let known = registry.variables();
