@@ -95,7 +95,7 @@ impl DnsProvider for Dyndns2 {
     }
 }
 
-/// What an answer means. The word counts, whatever the status: services differ in that.
+/// What an answer means. A refusal counts whatever the status is, since services differ in that; success needs both.
 fn judge(response: &HttpResponse, key: &RecordKey, address: IpAddr) -> Result<UpdateKind, ProviderError> {
     let text = String::from_utf8_lossy(&response.body);
     let mut words = text.split([' ', '\t', '\r', '\n', ',']).filter(|word| !word.is_empty());
@@ -112,7 +112,7 @@ fn judge(response: &HttpResponse, key: &RecordKey, address: IpAddr) -> Result<Up
         Err(ProviderError::Unavailable { what: what.to_owned(), retry_after: Some(wait), cause: None })
     };
     match word {
-        "good" | "nochg" => {
+        "good" | "nochg" if (200..300).contains(&response.status) => {
             let kind = if word == "good" { UpdateKind::Changed } else { UpdateKind::Unchanged };
             let told: Vec<IpAddr> = words.filter_map(|word| word.parse().ok()).collect();
             if told.is_empty() || told.contains(&address) {
