@@ -259,7 +259,7 @@ controls {{ }};
     Ok(path)
 }
 
-fn zone_file(zone: &str, addresses: &[IpAddr]) -> String {
+pub(crate) fn zone_file(zone: &str, addresses: &[IpAddr]) -> String {
     let soa = format!(
         "$ORIGIN {zone}.\n$TTL {TTL}\n@ SOA ns1.{zone}. hostmaster.{zone}. 1 3600 600 86400 {TTL}\n@ NS ns1.{zone}.\n"
     );
@@ -268,7 +268,7 @@ fn zone_file(zone: &str, addresses: &[IpAddr]) -> String {
     soa + &glue.collect::<String>()
 }
 
-fn free_port(address: IpAddr) -> Result<u16> {
+pub(crate) fn free_port(address: IpAddr) -> Result<u16> {
     let listener = TcpListener::bind((address, 0)).with_context(|| format!("finding a free port on {address}"))?;
     Ok(listener.local_addr()?.port())
 }
