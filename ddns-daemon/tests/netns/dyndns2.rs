@@ -35,7 +35,7 @@ fn start(scene: &Scene<'_>, service: &DyndnsDouble, changes: &[(&str, &str)]) ->
 
 fn end(scene: &Scene<'_>, daemon: Daemon) -> Result<()> {
     let leaked = |line: &String| line.contains(PASSWORD) || line.contains(CREDENTIALS);
-    ensure!(!daemon.raw_lines().iter().any(|line| leaked(line)), "the log holds the password");
+    ensure!(!daemon.raw_lines().iter().any(leaked), "the log holds the password");
     scene.end(daemon)
 }
 
