@@ -330,10 +330,10 @@ impl Publish {
     /// that may have had an effect, so that its repetition waits for the interval.
     pub fn unreadable(&mut self, now: Instant, jitter: &mut Jitter) {
         let Some(target) = self.end(Step::Read) else { return };
-        let doubted = self.in_doubt.take();
-        self.written_at = doubted.or(self.written_at);
-        if doubted.is_some() || self.confirmed != Some(target) {
-            self.confirmed = self.confirmed.filter(|_| doubted.is_none());
+        // The doubt ends with a write that is acknowledged, also after a restart.
+        let doubted = self.in_doubt.is_some();
+        if doubted || self.confirmed != Some(target) {
+            self.confirmed = self.confirmed.filter(|_| !doubted);
             self.state = self.write_after_read(now, target, jitter);
         }
         self.after(now, target, true);

@@ -354,6 +354,16 @@ fn every_answer_has_its_class() {
             "refused",
             "refused",
         ),
+        (
+            || {
+                Reply::Unsigned(Box::new(|message| {
+                    message.metadata.response_code = ResponseCode::FormErr;
+                    message.metadata.id ^= 1;
+                }))
+            },
+            "unavailable",
+            "unknown",
+        ),
         (|| Reply::Tampered, "unavailable", "unknown"),
         (|| Reply::Late, "unavailable", "unknown"),
         (|| Reply::Raw(Vec::new()), "unavailable", "unknown"),
