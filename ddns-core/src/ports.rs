@@ -1,6 +1,7 @@
 //! The ports: what the core needs of the world. Adapters implement them; the daemon introduces both.
 
 mod clock;
+mod dns_transport;
 mod http_transport;
 mod ip_source;
 mod path_probe;
@@ -9,7 +10,8 @@ mod state_store;
 mod verifier;
 
 pub use clock::Clock;
-pub use http_transport::{HttpError, HttpRequest, HttpResponse, HttpTransport, Method, Phase};
+pub use dns_transport::{DnsError, DnsTransport};
+pub use http_transport::{Credentials, HttpError, HttpRequest, HttpResponse, HttpTransport, Method, Phase};
 pub use ip_source::{IpSource, SourceError};
 pub use path_probe::{PathProbe, PathReport};
 pub use provider::{DnsProvider, Observed, ProviderError, RecordHandle, UpdateKind, UpdateRequest, UpdateResult};

@@ -330,6 +330,19 @@ impl Publish {
         right
     }
 
+    /// The provider can't be asked what it holds. What it acknowledged last stands, unless a later write is in doubt:
+    /// that may have had an effect, so that its repetition waits for the interval.
+    pub fn unreadable(&mut self, now: Instant, jitter: &mut Jitter) {
+        let Some(target) = self.end(Step::Read) else { return };
+        // The doubt ends with a write that is acknowledged, also after a restart.
+        let doubted = self.in_doubt.is_some();
+        if doubted || self.confirmed != Some(target) {
+            self.confirmed = self.confirmed.filter(|_| !doubted);
+            self.state = self.write_after_read(now, target, jitter);
+        }
+        self.after(now, target, true);
+    }
+
     /// The first failure of a write is repeated as soon as it is known to have had no effect; then patience is due, as
     /// long as it is the same write. Reads that failed had their patience already.
     fn write_after_read(&mut self, now: Instant, target: IpAddr, jitter: &mut Jitter) -> State {
@@ -382,6 +395,7 @@ impl Publish {
                 self.asked_until = asked.map(|asked| now + asked).or(self.asked_until);
                 self.patience(jitter).max(asked.unwrap_or_default())
             }),
+            ProviderError::Unreadable => (running, Why::Unavailable, self.patience(jitter)),
             ProviderError::Stale { .. } if self.handle.is_some() => {
                 self.handle = None;
                 (Step::Read, Why::Now, Duration::ZERO)

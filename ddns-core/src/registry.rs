@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::config::{self, Config, Endpoint, PluginChoice, STATE_STORE_TYPE, Settings, Variable};
-use crate::ports::{Clock, DnsProvider, HttpTransport, IpSource, StateStore};
+use crate::config::{self, Config, Endpoint, HostPort, PluginChoice, STATE_STORE_TYPE, Settings, Variable};
+use crate::ports::{Clock, DnsProvider, DnsTransport, HttpTransport, IpSource, StateStore};
 
 /// What a plug-in may be built from: capabilities, handed out one by one.
 pub struct Parts<'a> {
     /// Makes transports, each bound to one origin.
     pub transports: &'a dyn Fn(&Endpoint) -> Arc<dyn HttpTransport>,
+    /// Makes transports for DNS messages, each bound to one server.
+    pub dns: &'a dyn Fn(&HostPort) -> Arc<dyn DnsTransport>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The configuration that is common to all.

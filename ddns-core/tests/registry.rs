@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ddns_core::config::{Config, Endpoint, Kind, SecretFile, SecretFiles, Settings, Variable};
+use ddns_core::config::{Config, Endpoint, HostPort, Kind, SecretFile, SecretFiles, Settings, Variable};
 use ddns_core::memory_store::MemoryStoreFactory;
-use ddns_core::ports::{Clock, DnsProvider, HttpTransport, IpSource};
+use ddns_core::ports::{Clock, DnsProvider, DnsTransport, HttpTransport, IpSource};
 use ddns_core::registry::{Factory, Parts, ProviderRegistry};
 use ddns_core::time::{Instant, Wall};
 use futures_util::FutureExt;
@@ -73,7 +73,8 @@ fn problems(environment: &[(&str, &str)]) -> Vec<String> {
     let mut settings = Settings::new(environment, &variables, &NoFiles);
     let config = Config::read(&mut settings);
     let transports = |_: &Endpoint| -> Arc<dyn HttpTransport> { panic!("nobody asked for one") };
-    let parts = Parts { transports: &transports, clock: Arc::new(NoClock), config: &config };
+    let dns = |_: &HostPort| -> Arc<dyn DnsTransport> { panic!("nobody asked for one") };
+    let parts = Parts { transports: &transports, dns: &dns, clock: Arc::new(NoClock), config: &config };
     let plugins = registry.build(&mut settings, &parts);
     assert!(plugins.is_none(), "the models build nothing");
     settings.finish().1.into_iter().map(|problem| format!("{} {}", problem.variable, problem.remedy)).collect()

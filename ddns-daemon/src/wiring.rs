@@ -5,15 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ddns_core::config::{CA_FILE, Config, Endpoint, LOG_FORMAT, LOG_LEVEL, Problem, SecretFile, SecretFiles, Settings};
+use ddns_core::config::{
+    CA_FILE, Config, Endpoint, HostPort, LOG_FORMAT, LOG_LEVEL, Problem, SecretFile, SecretFiles, Settings,
+};
 use ddns_core::driver::Ports;
 use ddns_core::memory_store::MemoryStoreFactory;
-use ddns_core::ports::{Clock, HttpTransport};
+use ddns_core::ports::{Clock, DnsTransport, HttpTransport};
 use ddns_core::registry::{Parts, ProviderRegistry};
 use ddns_doh::{DohVerifier, Resolver};
 use ddns_http::{HttpStack, Limits};
 use ddns_linux::{BootClock, KernelSourceFactory};
 use ddns_provider_cloudflare::CloudflareFactory;
+use ddns_provider_dyndns2::Dyndns2Factory;
+use ddns_provider_rfc2136::Rfc2136Factory;
 use ddns_store_file::FileStoreFactory;
 
 /// A provider's API: answers are a few kilobytes.
@@ -51,6 +55,8 @@ pub(crate) fn registry() -> ProviderRegistry {
     ProviderRegistry::default()
         .source(Box::new(KernelSourceFactory))
         .provider(Box::new(CloudflareFactory))
+        .provider(Box::new(Rfc2136Factory))
+        .provider(Box::new(Dyndns2Factory))
         .store(Box::new(FileStoreFactory))
         .store(Box::new(MemoryStoreFactory))
 }
@@ -67,7 +73,8 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
     let built = stack.and_then(|stack| {
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let transports = |endpoint: &Endpoint| -> Arc<dyn HttpTransport> { stack.http1(endpoint.clone(), API) };
-        let parts = Parts { transports: &transports, clock: Arc::clone(&clock), config: &config };
+        let dns = |server: &HostPort| -> Arc<dyn DnsTransport> { Arc::new(stack.dns(server.clone(), API)) };
+        let parts = Parts { transports: &transports, dns: &dns, clock: Arc::clone(&clock), config: &config };
         let plugins = registry.build(&mut settings, &parts)?;
         Some(Ports {
             sources: plugins.sources,

@@ -295,3 +295,85 @@ fn a_provider_that_no_record_uses_is_warned_of() {
     bench.set("DDNS_PROVIDER_BIND_TYPE", "cloudflare");
     bench.warned("DDNS_PROVIDER_BIND_TYPE=\"cloudflare\": no enabled record uses this provider");
 }
+
+const SECRET: &str = "2xNlqoHKvFq3cIhNyJmR9mGzn0dT0p1yQ2m0s3l4uXo=";
+
+impl Bench {
+    /// What is good for dynamic updates, with this in the key's file.
+    fn rfc2136(key: &str) -> Self {
+        let mut bench = Self::good();
+        let key = bench.file("key", key.as_bytes(), 0o600);
+        bench.unset("DDNS_PROVIDER_API_TOKEN_FILE").set("DDNS_PROVIDER_TYPE", "rfc2136");
+        bench.set("DDNS_RFC2136_SERVER", "ns1.example.com").set("DDNS_RFC2136_TSIG_KEY_FILE", &key);
+        bench
+    }
+
+    fn accepted(&self) {
+        let output = self.run("check");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        assert_eq!(output.status.code(), Some(0));
+    }
+}
+
+fn tsig_key() -> String {
+    format!("key \"ddns\" {{\n\talgorithm hmac-sha256;\n\tsecret \"{SECRET}\";\n}};\n")
+}
+
+#[test]
+fn dynamic_updates_need_a_server_and_a_key_of_several_lines() {
+    let mut bench = Bench::rfc2136(&tsig_key());
+    bench.accepted();
+    bench.set("DDNS_RFC2136_SERVER", "[2001:db8::1]:5353").set("DDNS_RFC2136_ZONE", "example.com").accepted();
+    bench.set("DDNS_RFC2136_SERVER", "2001:db8::1").set("DDNS_RFC2136_ZONE", "a..b");
+    bench.refused(&[
+        "DDNS_RFC2136_SERVER=\"2001:db8::1\": not host:port (an IPv6 address stands in brackets); use host or host:port",
+        "DDNS_RFC2136_ZONE=\"a..b\": not a zone's name",
+    ]);
+    bench.unset("DDNS_RFC2136_SERVER").unset("DDNS_RFC2136_ZONE").unset("DDNS_RFC2136_TSIG_KEY_FILE");
+    bench.refused(&["DDNS_RFC2136_SERVER: not set", "DDNS_RFC2136_TSIG_KEY: not set; set DDNS_RFC2136_TSIG_KEY_FILE"]);
+    for (key, reason) in [
+        (SECRET.to_owned(), "it has something else where \"key\" should be"),
+        (tsig_key().replace("sha256", "md5"), "the algorithm is none of"),
+        (String::new(), "the file is empty"),
+    ] {
+        let bench = Bench::rfc2136(&key);
+        bench.refused(&[reason]);
+        let said = bench.run("check").stderr;
+        assert!(!String::from_utf8_lossy(&said).contains(&SECRET[..12]), "the secret is told");
+    }
+    Bench::rfc2136(&SECRET.repeat(2)).refused(&["put in what `tsig-keygen` printed, and nothing else"]);
+}
+
+/// A kind's own prefix falls away in a named group, and another kind's variables are none there.
+#[test]
+fn a_group_has_the_variables_of_its_own_kind() {
+    let mut bench = Bench::good();
+    let key = bench.file("key", tsig_key().as_bytes(), 0o600);
+    bench.set("DDNS_RECORD_1_NAME", "nas.example.com").set("DDNS_RECORD_1_PROVIDER", "bind");
+    bench.set("DDNS_PROVIDER_BIND_SERVER", "ns1.example.com").set("DDNS_PROVIDER_BIND_TSIG_KEY_FILE", &key);
+    bench.refused(&[
+        "DDNS_PROVIDER_BIND_SERVER: no such variable; for a provider named BIND, set DDNS_PROVIDER_BIND_TYPE",
+    ]);
+    bench.set("DDNS_PROVIDER_BIND_TYPE", "cloudflare").refused(&["DDNS_PROVIDER_BIND_SERVER: no such variable"]);
+    bench.set("DDNS_PROVIDER_BIND_TYPE", "rfc2136").accepted();
+    bench.set("DDNS_PROVIDER_BIND_SERVER", "ns1:0");
+    bench.refused(&["DDNS_PROVIDER_BIND_SERVER=\"ns1:0\": the port is not a number"]);
+}
+
+#[test]
+fn a_dyndns2_service_is_a_preset_or_a_url() {
+    let mut bench = Bench::good();
+    let password = bench.file("password", b"short pw\n", 0o600);
+    bench.unset("DDNS_PROVIDER_API_TOKEN_FILE").set("DDNS_PROVIDER_TYPE", "dyndns2");
+    bench.set("DDNS_PROVIDER_USERNAME", "me@example.com").set("DDNS_PROVIDER_PASSWORD_FILE", &password);
+    bench.refused(&["DDNS_PROVIDER_API_URL: not set, and no preset is chosen; set it or DDNS_PROVIDER_PRESET"]);
+    bench.set("DDNS_PROVIDER_PRESET", "noip").accepted();
+    bench.set("DDNS_PROVIDER_PRESET", "duckdns").refused(&["which is not dyndns2; use desec, dyn, he"]);
+    bench.unset("DDNS_PROVIDER_PRESET").set("DDNS_PROVIDER_API_URL", "https://dns.example.com/update").accepted();
+    bench.set("DDNS_PROVIDER_API_URL", "http://dns.example.com/update").warned("sends the password in the clear");
+    bench
+        .set("DDNS_PROVIDER_USERNAME", "a:b")
+        .refused(&["DDNS_PROVIDER_USERNAME=\"a:b\": a user's name holds no colon"]);
+    let lines = bench.file("lines", b"one\ntwo\n", 0o600);
+    bench.set("DDNS_PROVIDER_PASSWORD_FILE", &lines).refused(&["it holds control characters, or more than one line"]);
+}

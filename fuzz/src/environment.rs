@@ -5,14 +5,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ddns_core::config::{Config, SecretFile, SecretFiles, Settings};
 use ddns_core::memory_store::MemoryStoreFactory;
-use ddns_core::ports::{Clock, HttpError, HttpRequest, HttpResponse, HttpTransport};
+use ddns_core::ports::{Clock, DnsError, DnsTransport, HttpError, HttpRequest, HttpResponse, HttpTransport};
 use ddns_core::registry::{Parts, ProviderRegistry};
 use ddns_core::time::{Instant, Wall};
 use ddns_linux::KernelSourceFactory;
 use ddns_provider_cloudflare::{API_TOKEN, CloudflareFactory};
+use ddns_provider_dyndns2::{Dyndns2Factory, PASSWORD};
+use ddns_provider_rfc2136::{Rfc2136Factory, TSIG_KEY};
 use ddns_store_file::FileStoreFactory;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+
+const SECRETS: [&str; 3] = [API_TOKEN.name, TSIG_KEY.name, PASSWORD.name];
 
 /// A world that nobody should ask: configuration is read before anything is opened.
 struct Closed;
@@ -38,6 +42,13 @@ impl HttpTransport for Closed {
     }
 }
 
+#[async_trait]
+impl DnsTransport for Closed {
+    async fn exchange(&self, _message: &[u8]) -> Result<Vec<u8>, DnsError> {
+        unreachable!("reading the configuration asked a name server")
+    }
+}
+
 /// The same content under every path, which is the path itself.
 struct Echo;
 
@@ -59,19 +70,27 @@ pub fn environment(text: &[u8]) {
     let registry = ProviderRegistry::default()
         .source(Box::new(KernelSourceFactory))
         .provider(Box::new(CloudflareFactory))
+        .provider(Box::new(Rfc2136Factory))
+        .provider(Box::new(Dyndns2Factory))
         .store(Box::new(FileStoreFactory))
         .store(Box::new(MemoryStoreFactory));
     let known = registry.variables();
     let mut settings = Settings::new(environment.clone(), &known, &Echo);
     let config = Config::read(&mut settings);
-    let parts = Parts { transports: &|_| Arc::new(Closed), clock: Arc::new(Closed), config: &config };
+    let parts = Parts {
+        transports: &|_| Arc::new(Closed),
+        dns: &|_| Arc::new(Closed),
+        clock: Arc::new(Closed),
+        config: &config,
+    };
     let plugins = registry.build(&mut settings, &parts);
     let (warnings, problems) = settings.finish();
 
     let is_known = |name: &str| {
         let is = |name: &str| known.iter().any(|variable| variable.name == name);
         let alone = ungrouped(name, &environment);
-        is(&alone) || alone == "DDNS_PROVIDER_API_TOKEN_FILE"
+        let secret = alone.strip_suffix("_FILE").is_some_and(|name| SECRETS.contains(&name));
+        is(&alone) || secret
     };
     let unknown = environment.keys().filter(|name| name.starts_with("DDNS_") && !is_known(name));
     for name in unknown {
@@ -79,8 +98,8 @@ pub fn environment(text: &[u8]) {
     }
     assert!(plugins.is_some() || !problems.is_empty(), "no plug-ins, and nobody is told why");
     assert!(!problems.is_empty() || !config.records.is_empty(), "nothing to do, and nobody is told why");
-    let is_token = |name: &str| ungrouped(name, &environment) == API_TOKEN.name;
-    for problem in warnings.iter().chain(&problems).filter(|problem| is_token(&problem.variable)) {
+    let is_secret = |name: &str| SECRETS.contains(&ungrouped(name, &environment).as_str());
+    for problem in warnings.iter().chain(&problems).filter(|problem| is_secret(&problem.variable)) {
         let secret = environment.get(&problem.variable).filter(|secret| !secret.is_empty());
         assert!(secret.is_none() || problem.value.as_ref() != secret, "a secret is told");
     }
@@ -92,9 +111,16 @@ fn ungrouped(name: &str, environment: &BTreeMap<String, String>) -> String {
     let is_number = |text: &str| text.parse::<u32>().is_ok_and(|number| number.to_string() == text);
     match (after("DDNS_RECORD_"), after("DDNS_PROVIDER_")) {
         (Some((number, rest)), _) if is_number(number) => format!("DDNS_RECORD_<N>_{rest}"),
-        (_, Some((provider, rest))) if environment.contains_key(&format!("DDNS_PROVIDER_{provider}_TYPE")) => {
-            format!("DDNS_PROVIDER_{rest}")
-        }
+        (_, Some((provider, rest))) => match environment.get(&format!("DDNS_PROVIDER_{provider}_TYPE")) {
+            Some(kind) if kind.eq_ignore_ascii_case("rfc2136") && matches!(rest, "SERVER" | "ZONE") => {
+                format!("DDNS_RFC2136_{rest}")
+            }
+            Some(kind) if kind.eq_ignore_ascii_case("rfc2136") && rest.starts_with("TSIG_KEY") => {
+                format!("DDNS_RFC2136_{rest}")
+            }
+            Some(_) => format!("DDNS_PROVIDER_{rest}"),
+            None => name.to_owned(),
+        },
         _ => name.to_owned(),
     }
 }

@@ -28,6 +28,23 @@ pub const DOH_PATH: &str = "/dns-query";
 /// The time to live of everything in the zones, and of what they lack, in seconds.
 pub const TTL: u32 = 1;
 
+/// A zone that takes updates from nobody.
+pub const LOCKED_ZONE: &str = "locked.test";
+/// The names of the keys that it knows, each with its algorithm.
+pub const KEYS: [(&str, &str); 3] =
+    [("ddns-256", "hmac-sha256"), ("ddns-384", "hmac-sha384"), ("ddns-512", "hmac-sha512")];
+const SECRET: &str = "m4S0cXw1oNR3pXlZQx2FqzV7yq0JbRk9uT5aHsE6dIg=";
+
+/// A key of [`KEYS`] as `tsig-keygen` prints it.
+pub fn key_file(name: &str, algorithm: &str) -> String {
+    format!("key \"{name}\" {{\n\talgorithm {algorithm};\n\tsecret \"{SECRET}\";\n}};\n")
+}
+
+/// The secret of all keys, which nobody else should tell.
+pub const fn secret() -> &'static str {
+    SECRET
+}
+
 const STARTUP: Duration = Duration::from_secs(30);
 const LOOPBACK_ATTEMPTS: usize = 5;
 
@@ -223,6 +240,15 @@ controls {{ }};
         certificate = certificate.display(),
         key = key.display(),
     );
+    for (name, algorithm) in KEYS {
+        text.push_str(&key_file(name, algorithm));
+    }
+    writeln!(
+        text,
+        r#"zone "{LOCKED_ZONE}" {{ type primary; file "{LOCKED_ZONE}.zone"; allow-update {{ none; }}; }};"#
+    )?;
+    let locked = directory.join(format!("{LOCKED_ZONE}.zone"));
+    fs::write(&locked, zone_file(LOCKED_ZONE, addresses)).with_context(|| format!("writing {}", locked.display()))?;
     for zone in zones {
         writeln!(text, r#"zone "{zone}" {{ type primary; file "{zone}.zone"; allow-update {{ any; }}; }};"#)?;
         let path = directory.join(format!("{zone}.zone"));
@@ -233,7 +259,7 @@ controls {{ }};
     Ok(path)
 }
 
-fn zone_file(zone: &str, addresses: &[IpAddr]) -> String {
+pub(crate) fn zone_file(zone: &str, addresses: &[IpAddr]) -> String {
     let soa = format!(
         "$ORIGIN {zone}.\n$TTL {TTL}\n@ SOA ns1.{zone}. hostmaster.{zone}. 1 3600 600 86400 {TTL}\n@ NS ns1.{zone}.\n"
     );
@@ -242,7 +268,7 @@ fn zone_file(zone: &str, addresses: &[IpAddr]) -> String {
     soa + &glue.collect::<String>()
 }
 
-fn free_port(address: IpAddr) -> Result<u16> {
+pub(crate) fn free_port(address: IpAddr) -> Result<u16> {
     let listener = TcpListener::bind((address, 0)).with_context(|| format!("finding a free port on {address}"))?;
     Ok(listener.local_addr()?.port())
 }

@@ -64,7 +64,7 @@ enum Install {
 }
 
 /// In the order of installation: bpf-linker is linked with the packages above it.
-const COMPONENTS: [Component; 13] = [
+const COMPONENTS: [Component; 14] = [
     Component {
         name: "C compiler",
         purpose: Purpose::Demo,
@@ -113,6 +113,13 @@ const COMPONENTS: [Component; 13] = [
         why: "tests hold our DNS messages against dig and nsupdate",
         present: || runs("dig", "-v") && runs("nsupdate", "-V"),
         install: Install::Debian(&["bind9-dnsutils"]),
+    },
+    Component {
+        name: "Knot DNS",
+        purpose: Purpose::Test,
+        why: "tests send updates to a second real name server",
+        present: || runs("knotd", "--version"),
+        install: Install::Debian(&["knot"]),
     },
     Component {
         name: "radvd",

@@ -18,11 +18,34 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ddns-doh", &["ddns-core"]),
     ("ddns-store-file", &["ddns-core"]),
     ("ddns-provider-cloudflare", &["ddns-core"]),
+    ("ddns-provider-dyndns2", &["ddns-core"]),
+    ("ddns-provider-rfc2136", &["ddns-core"]),
     (
         "ddns-daemon",
-        &["ddns-core", "ddns-doh", "ddns-http", "ddns-linux", "ddns-provider-cloudflare", "ddns-store-file"],
+        &[
+            "ddns-core",
+            "ddns-doh",
+            "ddns-http",
+            "ddns-linux",
+            "ddns-provider-cloudflare",
+            "ddns-provider-dyndns2",
+            "ddns-provider-rfc2136",
+            "ddns-store-file",
+        ],
     ),
-    ("ddns-fuzz", &["ddns-core", "ddns-doh", "ddns-ebpf", "ddns-linux", "ddns-provider-cloudflare", "ddns-store-file"]),
+    (
+        "ddns-fuzz",
+        &[
+            "ddns-core",
+            "ddns-doh",
+            "ddns-ebpf",
+            "ddns-linux",
+            "ddns-provider-cloudflare",
+            "ddns-provider-dyndns2",
+            "ddns-provider-rfc2136",
+            "ddns-store-file",
+        ],
+    ),
     ("ddns-testbed", &[]),
     ("xtask", &[]),
 ];
@@ -35,6 +58,8 @@ const CAPABILITIES: &[(&str, &[&str])] = &[
     ),
     ("ddns-doh", &["async-trait", "ddns-core", "futures-util", "hickory-proto"]),
     ("ddns-provider-cloudflare", &["async-trait", "ddns-core", "secrecy", "serde", "serde_json"]),
+    ("ddns-provider-dyndns2", &["async-trait", "ddns-core", "secrecy"]),
+    ("ddns-provider-rfc2136", &["async-trait", "data-encoding", "ddns-core", "hickory-proto"]),
 ];
 
 /// What of tokio is free of the system.
@@ -187,7 +212,8 @@ fn mentions(variables: &str, found: &mut Vec<String>) -> Result<()> {
     let known: BTreeSet<String> = names(variables).collect();
     let is_known = |name: &str| {
         let alone = name.strip_suffix("_FILE").unwrap_or(name);
-        [name, alone].into_iter().any(|name| known.contains(name) || known.contains(&ungrouped(name)))
+        let grouped = |name: &str| ungrouped(name).iter().any(|name| known.contains(name));
+        [name, alone].into_iter().any(|name| known.contains(name) || grouped(name))
     };
     let documents = |path: &&String| path.ends_with(".md") || path.starts_with("deploy/");
     for path in kept_files()?.iter().filter(documents) {
@@ -205,12 +231,12 @@ fn names(text: &str) -> impl Iterator<Item = String> {
     words.filter(|word| word.starts_with("DDNS_") && !word.ends_with('_')).map(ToOwned::to_owned)
 }
 
-/// The documented name of a variable that stands in a group.
-fn ungrouped(name: &str) -> String {
+/// The names under which a variable that stands in a group may be documented.
+fn ungrouped(name: &str) -> Vec<String> {
     let after = |prefix: &str| name.strip_prefix(prefix).and_then(|rest| rest.split_once('_'));
     match (after("DDNS_RECORD_"), after("DDNS_PROVIDER_")) {
-        (Some((_, rest)), _) => format!("DDNS_RECORD_<N>_{rest}"),
-        (None, Some((_, rest))) => format!("DDNS_PROVIDER_{rest}"),
-        (None, None) => name.to_owned(),
+        (Some((_, rest)), _) => vec![format!("DDNS_RECORD_<N>_{rest}")],
+        (None, Some((_, rest))) => ["PROVIDER", "RFC2136"].map(|of| format!("DDNS_{of}_{rest}")).into(),
+        (None, None) => Vec::new(),
     }
 }

@@ -47,7 +47,7 @@ async fn exchange(resolver: &Resolver, key: &RecordKey) -> Result<Answer, Lookup
     let request = HttpRequest {
         method: Method::Post,
         path: String::new(),
-        bearer: None,
+        credentials: None,
         accept: DNS_MESSAGE,
         body: Some((DNS_MESSAGE, query)),
     };

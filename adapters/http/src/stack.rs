@@ -6,6 +6,7 @@ use ddns_core::driver::Connections;
 use rustls::ClientConfig;
 use tokio::sync::watch;
 
+use crate::dns::TcpDns;
 use crate::transport::{Held, HyperTransport, Limits, holds};
 use crate::{WanProbe, trust};
 
@@ -42,6 +43,11 @@ impl HttpStack {
     /// A transport that speaks HTTP/2 where the server does, as RFC 8484 §5.2 asks for, else HTTP/1.1.
     pub fn http2(&self, endpoint: Endpoint, limits: Limits) -> Arc<HyperTransport> {
         self.add(endpoint, limits, &self.http2)
+    }
+
+    /// A transport for DNS messages to one server, over TCP.
+    pub fn dns(&self, server: HostPort, limits: Limits) -> TcpDns {
+        TcpDns::new(server, limits, self.held.subscribe())
     }
 
     /// A probe of these targets.

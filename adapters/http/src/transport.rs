@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use data_encoding::BASE64;
 use ddns_core::config::Endpoint;
-use ddns_core::ports::{HttpError, HttpRequest, HttpResponse, HttpTransport, Method, Phase};
+use ddns_core::ports::{Credentials, HttpError, HttpRequest, HttpResponse, HttpTransport, Method, Phase};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Uri};
@@ -117,8 +118,8 @@ impl HyperTransport {
         if !content_type.is_empty() {
             put(header::CONTENT_TYPE, content_type, false)?;
         }
-        if let Some(bearer) = &request.bearer {
-            put(header::AUTHORIZATION, &format!("Bearer {}", bearer.expose_secret()), true)?;
+        if let Some(credentials) = &request.credentials {
+            put(header::AUTHORIZATION, &authorization(credentials), true)?;
         }
         Ok(built)
     }
@@ -155,18 +156,27 @@ impl HyperTransport {
     fn broken(&self, cause: ddns_core::ports::Cause) -> HttpError {
         HttpError::Broken { origin: self.origin(), cause }
     }
+}
 
-    /// Completes when the host has lost `local`.
-    async fn lost(&self, local: IpAddr) {
-        let mut held = self.held.clone();
-        held.mark_unchanged();
-        loop {
-            if held.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-            if held.borrow_and_update().as_ref().is_some_and(|held| !holds(held, local)) {
-                return;
-            }
+/// The content of an `Authorization` field.
+fn authorization(credentials: &Credentials) -> String {
+    match credentials {
+        Credentials::Bearer(token) => format!("Bearer {}", token.expose_secret()),
+        Credentials::Basic { user, password } => {
+            format!("Basic {}", BASE64.encode(format!("{user}:{}", password.expose_secret()).as_bytes()))
+        }
+    }
+}
+
+/// Completes when the host has lost `local`.
+pub(crate) async fn lost(mut held: watch::Receiver<Held>, local: IpAddr) {
+    held.mark_unchanged();
+    loop {
+        if held.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        if held.borrow_and_update().as_ref().is_some_and(|held| !holds(held, local)) {
+            return;
         }
     }
 }
@@ -201,7 +211,7 @@ impl HttpTransport for HyperTransport {
             let outcome = tokio::select! {
                 biased;
                 outcome = timeout(self.limits.answer, self.answer(&mut connection, built)) => outcome,
-                () = self.lost(local) => return Err(self.broken(format!("the host has lost {local}").into())),
+                () = lost(self.held.clone(), local) => return Err(self.broken(format!("the host has lost {local}").into())),
             };
             match outcome {
                 Ok(Ok(response)) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use ddns_core::config::{Endpoint, HostPort};
 use ddns_core::driver::Connections;
-use ddns_core::ports::{HttpError, HttpRequest, HttpResponse, HttpTransport, Method, PathProbe, Phase};
+use ddns_core::ports::{Credentials, HttpError, HttpRequest, HttpResponse, HttpTransport, Method, PathProbe, Phase};
 use ddns_http::{HttpStack, HyperTransport, Limits};
 use ddns_testbed::certificates::Validity;
 use ddns_testbed::{Authority, CloudflareDouble, Fault, Identity};
@@ -44,9 +44,9 @@ fn endpoint(double: &CloudflareDouble) -> Endpoint {
 }
 
 async fn get(transport: &HyperTransport, path: &str) -> Result<HttpResponse, HttpError> {
-    let bearer = Some(TOKEN.to_owned().into());
+    let credentials = Some(Credentials::Bearer(TOKEN.into()));
     let request =
-        HttpRequest { method: Method::Get, path: path.to_owned(), bearer, accept: "application/json", body: None };
+        HttpRequest { method: Method::Get, path: path.to_owned(), credentials, accept: "application/json", body: None };
     transport.exchange(request).await
 }
 
@@ -164,8 +164,8 @@ async fn a_closed_port_is_told_at_once_and_nothing_was_sent() -> Result<()> {
 
 #[tokio::test]
 async fn the_token_is_in_no_error_and_no_debug_text() -> Result<()> {
-    let bearer = Some(TOKEN.to_owned().into());
-    let request = HttpRequest { method: Method::Get, path: "/".into(), bearer, accept: "*/*", body: None };
+    let credentials = Some(Credentials::Bearer(TOKEN.into()));
+    let request = HttpRequest { method: Method::Get, path: "/".into(), credentials, accept: "*/*", body: None };
     assert!(!format!("{request:?}").contains(TOKEN));
     Ok(())
 }

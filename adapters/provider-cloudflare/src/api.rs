@@ -1,7 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ddns_core::ports::{HttpError, HttpRequest, HttpResponse, HttpTransport, Method, ProviderError, RecordHandle};
+use ddns_core::ports::{
+    Credentials, HttpError, HttpRequest, HttpResponse, HttpTransport, Method, ProviderError, RecordHandle,
+};
 use ddns_core::record::RecordKey;
 use secrecy::SecretString;
 use serde::Serialize;
@@ -130,7 +132,8 @@ impl Api {
         body: Option<(&'static str, Vec<u8>)>,
         effect: Effect,
     ) -> Result<Envelope<T>, ProviderError> {
-        let request = HttpRequest { method, path, bearer: Some(self.token.clone()), accept: JSON, body };
+        let credentials = Some(Credentials::Bearer(self.token.clone()));
+        let request = HttpRequest { method, path, credentials, accept: JSON, body };
         let response = self.transport.exchange(request).await.map_err(|error| not_exchanged(error, effect))?;
         judge(&response, effect)
     }

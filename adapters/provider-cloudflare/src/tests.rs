@@ -91,6 +91,7 @@ fn class(error: &ProviderError) -> &'static str {
         ProviderError::Unauthorized { .. } => "unauthorized",
         ProviderError::Refused { .. } => "refused",
         ProviderError::Unknown { .. } => "unknown",
+        ProviderError::Unreadable => "unreadable",
         ProviderError::Stale { .. } => "stale",
     }
 }

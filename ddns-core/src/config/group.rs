@@ -8,26 +8,35 @@ const PROVIDER: &str = "DDNS_PROVIDER_";
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Group {
     of: &'static str,
+    /// The beginning of the variables that only this group's kind knows: `DDNS_RFC2136_` for the kind rfc2136.
+    of_kind: Option<String>,
     pub(super) prefix: String,
 }
 
 impl Group {
     /// The variables of a numbered record.
     pub fn record(number: u32) -> Self {
-        Self { of: RECORD, prefix: format!("DDNS_RECORD_{number}") }
+        Self { of: RECORD, of_kind: None, prefix: format!("DDNS_RECORD_{number}") }
     }
 
-    /// The variables of a named provider.
-    pub fn provider(name: &str) -> Self {
-        Self { of: PROVIDER, prefix: format!("{PROVIDER}{name}") }
+    /// The variables of a named provider of a kind.
+    pub fn provider(name: &str, kind: &str) -> Self {
+        let of_kind = Some(format!("DDNS_{}_", kind.to_ascii_uppercase()));
+        Self { of: PROVIDER, of_kind, prefix: format!("{PROVIDER}{name}") }
+    }
+
+    /// A variable's name after what the group's prefix stands for; `None` for one that no group has.
+    fn rest<'a>(&self, variable: &'a Variable) -> Option<&'a str> {
+        let of_kind = self.of_kind.as_deref().and_then(|of_kind| variable.name.strip_prefix(of_kind));
+        variable.name.strip_prefix(self.of).or(of_kind)
     }
 
     pub(super) fn has(&self, variable: &Variable) -> bool {
-        variable.name.starts_with(self.of)
+        self.rest(variable).is_some()
     }
 
     pub(super) fn name(&self, variable: &Variable) -> String {
-        format!("{}_{}", self.prefix, variable.name.strip_prefix(self.of).unwrap_or(variable.name))
+        format!("{}_{}", self.prefix, self.rest(variable).unwrap_or(variable.name))
     }
 
     /// The number of the record that a name belongs to; 1, not 01.
@@ -47,7 +56,8 @@ impl Group {
     pub(super) fn without_type(name: &str, known: &[Variable]) -> Option<String> {
         let (provider, rest) = name.strip_prefix(PROVIDER)?.split_once('_')?;
         let rest = rest.strip_suffix("_FILE").unwrap_or(rest);
-        let exists = known.iter().any(|variable| variable.name.strip_prefix(PROVIDER) == Some(rest));
+        // What a provider's variables are called in a group stands behind DDNS_ and a word.
+        let exists = known.iter().any(|variable| variable.name.splitn(3, '_').nth(2) == Some(rest));
         (is_name(provider) && exists).then(|| format!("for a provider named {provider}, set {PROVIDER}{provider}_TYPE"))
     }
 }

@@ -203,7 +203,7 @@ impl Records {
         let kind = settings.within(group.as_ref(), |settings| settings.text(&variable));
         let source = PluginChoice { name: kind.unwrap_or_default(), variable, group };
         let (name, group) = match &template.provider {
-            Some(name) => (name.clone(), Some(Group::provider(name))),
+            Some(name) => (name.clone(), Some(settings.provider_group(name))),
             None => (String::new(), None),
         };
         let provider = PluginChoice { name, variable: PROVIDER_TYPE, group };
@@ -213,7 +213,8 @@ impl Records {
     fn warn_of_unused(&self, settings: &mut Settings<'_>) {
         for name in settings.provider_names().clone() {
             if !self.providers.iter().any(|choice| choice.name == name) {
-                settings.within(Some(&Group::provider(&name)), |settings| {
+                let group = settings.provider_group(&name);
+                settings.within(Some(&group), |settings| {
                     settings.warn(
                         &PROVIDER_TYPE,
                         "no enabled record uses this provider",

@@ -84,7 +84,7 @@ impl<'a> Settings<'a> {
     }
 
     fn refuse_unknown(&mut self, known: &[Variable]) {
-        let groups = self.providers.iter().map(|name| Group::provider(name));
+        let groups = self.providers.iter().map(|name| self.provider_group(name));
         let groups: Vec<Group> = groups.chain(self.records.iter().map(|number| Group::record(*number))).collect();
         let mut names: BTreeSet<String> = BTreeSet::new();
         for variable in known {
@@ -98,7 +98,7 @@ impl<'a> Settings<'a> {
             }
         }
         for name in &self.providers {
-            let begins = format!("{}_", Group::provider(name).prefix);
+            let begins = format!("{}_", self.provider_group(name).prefix);
             if let Some(taken) = known.iter().find(|variable| variable.name.starts_with(&begins)) {
                 self.problems.push(Problem {
                     variable: format!("{begins}TYPE"),
@@ -112,6 +112,12 @@ impl<'a> Settings<'a> {
             std::mem::take(&mut self.variables).into_iter().partition(|(name, _)| !names.contains(name));
         std::mem::swap(&mut self.variables, &mut read);
         self.problems.extend(unknown.keys().map(|name| refuse(name, &names, known)));
+    }
+
+    /// The group of a named provider.
+    pub fn provider_group(&self, name: &str) -> Group {
+        let kind = self.variables.get(&format!("DDNS_PROVIDER_{name}_TYPE"));
+        Group::provider(name, kind.map_or("", String::as_str))
     }
 
     /// The names of providers whose `DDNS_PROVIDER_<NAME>_TYPE` is set.
@@ -200,6 +206,32 @@ impl<'a> Settings<'a> {
     /// A secret from the variable, from the file that `<NAME>_FILE` names, or from `$CREDENTIALS_DIRECTORY/<name>`
     /// (lower case). It is checked for what can't be a secret.
     pub fn secret(&mut self, variable: &Variable) -> Option<SecretString> {
+        self.secret_as(variable, "put in the secret that the provider issued", |text| {
+            check_secret(text).map(|()| SecretString::from(text))
+        })
+    }
+
+    /// Like [`Self::secret`] for one with a form of its own, such as a key with its name. `parse` must not tell what it
+    /// was given.
+    pub fn secret_as<T>(
+        &mut self,
+        variable: &Variable,
+        remedy: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let (told, text) = self.secret_text(variable)?;
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(reason) => {
+                let problem = Problem { variable: told, value: None, reason, remedy: remedy.to_owned() };
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    /// The text of a secret, and the variable that problems with it are told of.
+    fn secret_text(&mut self, variable: &Variable) -> Option<(String, String)> {
         let name = self.name(variable);
         let file_variable = format!("{name}_FILE");
         let direct = self.variables.get(&name).cloned();
@@ -216,7 +248,7 @@ impl<'a> Settings<'a> {
                     "the environment of a process can be read by its user",
                     &format!("prefer {file_variable} or systemd's LoadCredential"),
                 );
-                self.checked(&name, value)
+                Some((name, value))
             }
             (None, Some(path)) => self.secret_file(&file_variable, &path),
             (None, None) => match credential {
@@ -229,7 +261,7 @@ impl<'a> Settings<'a> {
         }
     }
 
-    fn secret_file(&mut self, variable: &str, path: &str) -> Option<SecretString> {
+    fn secret_file(&mut self, variable: &str, path: &str) -> Option<(String, String)> {
         let problem = |reason: String, remedy: &str| Problem {
             variable: variable.to_owned(),
             value: Some(path.to_owned()),
@@ -248,20 +280,9 @@ impl<'a> Settings<'a> {
             self.warnings.push(problem("every user can read the file".to_owned(), "chmod 0640 it"));
         }
         match decode_secret(file.content) {
-            Ok(text) => self.checked(variable, text),
+            Ok(text) => Some((variable.to_owned(), text)),
             Err(reason) => {
                 self.problems.push(problem(reason.to_owned(), "write the secret alone into the file"));
-                None
-            }
-        }
-    }
-
-    fn checked(&mut self, variable: &str, text: String) -> Option<SecretString> {
-        match check_secret(&text) {
-            Ok(()) => Some(SecretString::from(text)),
-            Err(reason) => {
-                let remedy = "put in the secret that the provider issued".to_owned();
-                self.problems.push(Problem { variable: variable.to_owned(), value: None, reason, remedy });
                 None
             }
         }

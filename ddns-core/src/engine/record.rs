@@ -252,6 +252,10 @@ impl Record {
     pub(super) fn read(&mut self, now: Instant, result: &ReadResult, jitter: &mut Jitter, told: &mut Vec<Transition>) {
         let observed = match result {
             Ok(observed) => observed,
+            Err(ProviderError::Unreadable) => {
+                self.publish.unreadable(now, jitter);
+                return self.prove(now);
+            }
             Err(error) => return self.failed(now, error, jitter, told),
         };
         let State::Running { target, .. } = self.publish.state() else { return };

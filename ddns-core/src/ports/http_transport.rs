@@ -28,12 +28,26 @@ pub struct HttpRequest {
     pub method: Method,
     /// Path and query, beneath the origin's base path.
     pub path: String,
-    /// The credential of an `Authorization: Bearer` field (RFC 6750), never printed.
-    pub bearer: Option<SecretString>,
+    /// What goes into the `Authorization` field, never printed.
+    pub credentials: Option<Credentials>,
     /// The `Accept` field.
     pub accept: &'static str,
     /// The body with its content type.
     pub body: Option<(&'static str, Vec<u8>)>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// A token (RFC 6750).
+    Bearer(SecretString),
+    /// A user's name and password (RFC 7617).
+    Basic {
+        /// The name, without a colon.
+        user: String,
+        /// The password.
+        password: SecretString,
+    },
 }
 
 /// An answer, whatever its status.

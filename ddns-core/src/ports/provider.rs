@@ -125,6 +125,10 @@ pub enum ProviderError {
         #[source]
         cause: Option<Cause>,
     },
+    /// The answer of [`DnsProvider::read`] where the service can't be asked what it holds (dyndns2). Nothing was sent,
+    /// and nothing has failed: what it acknowledged last and what DNS says has to do.
+    #[error("the service can't be asked what it holds")]
+    Unreadable,
     /// The handle leads nowhere any more. Forgotten; the record is looked up anew.
     #[error("the record is not where it was: {what}")]
     Stale {

@@ -55,6 +55,8 @@ pub struct Bench {
     pub proxied: bool,
     pub store_fails: bool,
     pub reads_fail: bool,
+    /// The service can't be asked what it holds.
+    pub unreadable: bool,
     pub store_hangs: bool,
     /// A provider that never answers.
     pub hangs: Option<ProviderId>,
@@ -110,6 +112,7 @@ impl Bench {
             proxied: false,
             store_fails: false,
             reads_fail: false,
+            unreadable: false,
             store_hangs: false,
             hangs: None,
             ttls: Vec::new(),
@@ -268,6 +271,9 @@ impl Bench {
         if failing && self.concerns(key) {
             return Err(error(self.fails.unwrap()));
         }
+        if self.unreadable {
+            return Err(ProviderError::Unreadable);
+        }
         let addresses = self.api.get(&key.to_string()).cloned().unwrap_or_default();
         let handle = (addresses.len() == 1).then(|| RecordHandle(format!("h/{key}")));
         Ok(Observed { addresses, proxied: self.proxied, handle })
@@ -290,7 +296,7 @@ impl Bench {
             if self.api.contains_key(&request.key.to_string()) { UpdateKind::Changed } else { UpdateKind::Created };
         self.apply(request);
         self.calls.push(Call::Write(request.key.name.to_string(), request.address.to_string()));
-        let handle = Some(RecordHandle(format!("h/{}", request.key)));
+        let handle = (!self.unreadable).then(|| RecordHandle(format!("h/{}", request.key)));
         Ok(UpdateResult { kind, proxied: self.proxied, handle })
     }
 

@@ -9,6 +9,7 @@ mod groups;
 mod proof;
 mod publish;
 mod surroundings;
+mod unreadable;
 
 use std::time::Duration;
 

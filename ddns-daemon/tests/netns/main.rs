@@ -1,9 +1,11 @@
 //! The real ddnsd on a host of its own, in network namespaces with the real kernel, real TLS, a real BIND and a double
 //! of Cloudflare's API. Needs root.
 
+mod dyndns2;
 mod faults;
 mod groups;
 mod main_job;
+mod rfc2136;
 mod scene;
 mod surroundings;
 mod swaps;

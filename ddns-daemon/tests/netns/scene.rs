@@ -27,7 +27,7 @@ pub struct Scene<'a> {
     pub double: CloudflareDouble,
     pub named: Named<'a>,
     pub world: &'a World,
-    identity: Identity,
+    pub identity: Identity,
     directory: TempDir,
 }
 

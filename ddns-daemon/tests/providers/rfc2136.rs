@@ -1,0 +1,107 @@
+//! Dynamic updates against two real name servers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow};
+use ddns_core::config::HostPort;
+use ddns_core::ports::{DnsProvider, UpdateRequest};
+use ddns_core::record::{RecordKey, RecordType};
+use ddns_http::HttpStack;
+use ddns_linux::BootClock;
+use ddns_provider_rfc2136::Rfc2136;
+use ddns_testbed::dynamic_update::{exchange, query};
+use ddns_testbed::named::{KEYS, key_file};
+use ddns_testbed::{Authority, DnsRelay, Knot, Named, RelayFault};
+
+use crate::contract::{LIMITS, NAME, Service, ZONE, provider_contract};
+
+/// A name server behind a relay that can lose answers. `S` is kept for its end.
+pub struct Primary<S> {
+    relay: DnsRelay,
+    dns: SocketAddr,
+    _server: S,
+}
+
+impl Primary<Named<'static>> {
+    pub fn bind() -> Result<Self> {
+        let named = Named::start_on_loopback(&[ZONE], &Authority::new()?.issue(&["127.0.0.1"])?)?;
+        Self::before(named.dns(), named)
+    }
+}
+
+impl Primary<Knot> {
+    pub fn knot() -> Result<Self> {
+        let knot = Knot::start_on_loopback(&[ZONE])?;
+        Self::before(knot.dns(), knot)
+    }
+}
+
+impl<S> Primary<S> {
+    fn before(dns: SocketAddr, server: S) -> Result<Self> {
+        let relay = DnsRelay::start(None, ([127, 0, 0, 1], 0).into(), dns)?;
+        Ok(Self { relay, dns, _server: server })
+    }
+
+    fn with_key(&self, key: &str, server: SocketAddr) -> Result<Arc<dyn DnsProvider>> {
+        let server = HostPort::parse(&server.to_string()).map_err(|reason| anyhow!(reason))?;
+        let transport = Arc::new(HttpStack::new(None)?.dns(server, LIMITS));
+        let provider = Rfc2136::with_key(transport, Arc::new(BootClock), key, None);
+        Ok(Arc::new(provider.map_err(|reason| anyhow!(reason))?))
+    }
+
+    /// The data and the TTL of what is held.
+    fn records(&self) -> Result<Vec<(String, u32)>> {
+        let (server, question) = (self.dns, query(NAME, "A")?);
+        let answer = apart(async move { exchange(server, &question).await })?;
+        Ok(answer.answers.iter().map(|record| (record.data.to_string(), record.ttl)).collect())
+    }
+}
+
+/// Waits for something on a thread and a runtime of its own: that of the contract must not be blocked from within.
+fn apart<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let waiting = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(work)
+    });
+    waiting.join().map_err(|_| anyhow!("it panicked"))?
+}
+
+impl<S> Service for Primary<S> {
+    fn provider(&self) -> Result<Arc<dyn DnsProvider>> {
+        self.with_key(&key_file(KEYS[0].0, KEYS[0].1), self.relay.address())
+    }
+
+    fn stranger(&self) -> Result<Arc<dyn DnsProvider>> {
+        self.with_key(&key_file("stranger", KEYS[0].1), self.relay.address())
+    }
+
+    fn held(&self) -> Result<Vec<String>> {
+        Ok(self.records()?.into_iter().map(|(data, _)| data).collect())
+    }
+
+    fn put(&self, address: &str) -> Result<()> {
+        let provider = self.with_key(&key_file(KEYS[1].0, KEYS[1].1), self.dns)?;
+        let key = RecordKey { name: NAME.parse()?, rtype: RecordType::A };
+        let address = address.parse()?;
+        let request = UpdateRequest { key, address, previous: None, handle: None, ttl: Some(1234) };
+        apart(async move { provider.update(&request).await.map(drop).context("putting a record") })
+    }
+
+    fn attributes(&self) -> Option<Result<bool>> {
+        Some(self.records().map(|records| records.iter().all(|(_, ttl)| *ttl == 1234)))
+    }
+
+    fn lose_answer(&self) {
+        self.relay.push(RelayFault::LoseAnswer);
+    }
+
+    fn garble_answer(&self) {
+        self.relay.push(RelayFault::Garbage);
+    }
+}
+
+provider_contract!(
+    against_bind: crate::rfc2136::Primary::bind(),
+    against_knot: crate::rfc2136::Primary::knot(),
+);
