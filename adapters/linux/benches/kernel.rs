@@ -12,6 +12,7 @@ mod namespace;
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use ddns_linux::Hook;
 
@@ -131,8 +132,10 @@ fn refreshes(namespace: &Arc<Namespace>, rungs: &[Hook], changes: &mut Changes) 
         let before = listener.wakeups();
         for lifetime in 0..REFRESHES {
             changes.renew(1000 + lifetime);
+            // Apart, as a router's are: whoever is woken has gone to sleep again.
+            thread::sleep(Duration::from_millis(2));
         }
-        thread::sleep(std::time::Duration::from_millis(200));
+        thread::sleep(Duration::from_millis(200));
         println!("| {} | {} | {} |", rung.as_str(), listener.wakeups() - before, listener.map_octets());
         changes.remove();
         listener.next();
