@@ -274,3 +274,19 @@ pub const RULES: &[Rule] = &[
         "self.again_at = Some(now + RETRY.wait(self.failures, jitter));",
         "let _ = jitter;\n        self.again_at = Some(now);", &[STORM]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A rule that moved is mended with the change that moved it.
+    #[test]
+    fn every_text_stands_exactly_once_in_its_file() {
+        for rule in RULES {
+            let path = crate::root().join("ddns-core/src").join(rule.file);
+            let source = std::fs::read_to_string(&path).unwrap_or_default();
+            assert_eq!(source.matches(rule.text).count(), 1, "{}: {} in {}", rule.name, rule.text, rule.file);
+            assert_ne!(rule.text, rule.sabotage, "{}", rule.name);
+        }
+    }
+}
