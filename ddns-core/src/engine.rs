@@ -124,7 +124,7 @@ impl Engine {
         let mut effects = Effects::default();
         let late = self.asleep_for(now);
         if late.is_some() {
-            self.records.iter_mut().for_each(|record| record.certain = false);
+            self.doubt_all();
         }
         self.now = self.now.max(now);
         self.wall = wall;
@@ -182,10 +182,15 @@ impl Engine {
     fn woke(&mut self, late: Duration, effects: &mut Effects) {
         effects.transitions.push(Transition::Woke { late });
         self.readiness.addresses_changed(self.now);
+        // What came late may be an answer from before.
+        self.doubt_all();
         for record in &mut self.records {
-            record.certain = false;
             record.look_again(self.now);
         }
+    }
+
+    fn doubt_all(&mut self) {
+        self.records.iter_mut().for_each(|record| record.certain = false);
     }
 
     fn started(&self, effects: &mut Effects) {
