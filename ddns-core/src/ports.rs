@@ -8,6 +8,7 @@ mod path_probe;
 mod provider;
 mod state_store;
 mod verifier;
+mod voter;
 
 pub use clock::Clock;
 pub use dns_transport::{DnsError, DnsTransport};
@@ -17,6 +18,7 @@ pub use path_probe::{PathProbe, PathReport};
 pub use provider::{DnsProvider, Observed, ProviderError, RecordHandle, UpdateKind, UpdateRequest, UpdateResult};
 pub use state_store::{LoadError, SaveError, StateStore};
 pub use verifier::{Answer, LookupError, Verifier, Vote};
+pub use voter::{VoteError, Voter};
 
 /// A cause from beneath a port, kept for the log.
 pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
