@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::discovery::{Election, Nat};
+use crate::selection::Rejection;
 use crate::time::Instant;
 
 /// An address family.
@@ -66,11 +68,26 @@ pub struct InterfaceAddress {
     pub link_up: bool,
 }
 
+/// What asking the world for the host's address of a family has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Discovered {
+    /// The first round is under way.
+    Asking,
+    /// Nobody could be believed.
+    Nobody,
+    /// A quorum confirmed this address.
+    Address(IpAddr),
+    /// A quorum confirmed this address, but it can't be right to publish it.
+    Refused(IpAddr, Rejection),
+}
+
 /// All addresses of the host at one moment: the whole truth, not a difference. Kept sorted and without duplicates, so
 /// that equal states compare equal.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Snapshot {
     addresses: Vec<InterfaceAddress>,
+    /// By family. What was discovered stands in place of the host's own addresses.
+    discovered: [Option<Discovered>; 2],
 }
 
 impl Snapshot {
@@ -78,7 +95,19 @@ impl Snapshot {
     pub fn new(mut addresses: Vec<InterfaceAddress>) -> Self {
         addresses.sort_unstable();
         addresses.dedup();
-        Self { addresses }
+        Self { addresses, discovered: [None; 2] }
+    }
+
+    /// The same, with what asking the world has come to: the family's own addresses are not published then.
+    #[must_use]
+    pub const fn with_discovered(mut self, family: Family, discovered: Discovered) -> Self {
+        self.discovered[family as usize] = Some(discovered);
+        self
+    }
+
+    /// What asking the world has come to; `None` where the own addresses are the ones to publish.
+    pub const fn discovered(&self, family: Family) -> Option<Discovered> {
+        self.discovered[family as usize]
     }
 
     /// The addresses, sorted by interface index, interface name and address.
@@ -146,11 +175,15 @@ pub struct IpChangeEvent {
     pub snapshot: Snapshot,
     /// Why the source looked.
     pub hint: Hint,
+    /// The rounds of questions that have ended since the last news.
+    pub elections: Vec<Election>,
+    /// What stands between the host and the Internet, from a source that knows.
+    pub nat: Option<Nat>,
 }
 
 impl IpChangeEvent {
     /// An event for embedding programs and sources of their own.
     pub const fn new(snapshot: Snapshot, hint: Hint) -> Self {
-        Self { snapshot, hint }
+        Self { snapshot, hint, elections: Vec::new(), nat: None }
     }
 }

@@ -187,6 +187,7 @@ impl DdnsEngine {
     fn carry_out(&self, action: Action, work: &mut Work) {
         match action {
             Action::Watch { source } => work.news.push(until_failure(source, self.ports.sources[source.0].watch())),
+            Action::LookAgain { source } => self.ports.sources[source.0].look_again(),
             Action::AddressesHeld(held) => self.ports.connections.addresses_held(&held),
             Action::CloseIdle => self.ports.connections.close_idle(),
             Action::Resolve { record, key, ask, quorum } => {

@@ -139,7 +139,7 @@ impl Engine {
             Event::Probed(report) => {
                 self.in_flight = self.in_flight.saturating_sub(1);
                 self.readiness.probed(self.now, &report, &mut self.jitter);
-                self.readiness_follows(readiness_before, &report);
+                self.readiness_follows(readiness_before, &report, &mut effects);
             }
             Event::Saved(result) => self.saved(result.err(), &mut effects),
             Event::Tick => {}
@@ -182,11 +182,18 @@ impl Engine {
     fn woke(&mut self, late: Duration, effects: &mut Effects) {
         effects.transitions.push(Transition::Woke { late });
         self.readiness.addresses_changed(self.now);
+        self.look_again(effects);
         // What came late may be an answer from before.
         self.doubt_all();
         for record in &mut self.records {
             record.look_again(self.now);
         }
+    }
+
+    /// Sources that ask others may have asked in vain, or have heard what is true no more.
+    fn look_again(&self, effects: &mut Effects) {
+        let all = (0..self.sources.len()).map(SourceId);
+        effects.actions.extend(all.map(|source| Action::LookAgain { source }));
     }
 
     fn doubt_all(&mut self) {
@@ -213,12 +220,13 @@ impl Engine {
         }
     }
 
-    fn addresses(&mut self, id: SourceId, event: IpChangeEvent, effects: &mut Effects) {
+    fn addresses(&mut self, id: SourceId, mut event: IpChangeEvent, effects: &mut Effects) {
         let Some(source) = self.sources.get_mut(id.0) else { return };
         if source.watching.worked() {
             effects.transitions.push(Transition::SourceRestored { source: source.name.clone() });
         }
         source.hint = Some(event.hint);
+        source.discovered(&mut event, &mut effects.transitions);
         let unchanged = source.snapshot.as_ref() == Some(&event.snapshot);
         let before = if unchanged { None } else { source.snapshot.replace(event.snapshot) };
         self.count_folded(&event.hint, effects);
@@ -334,12 +342,15 @@ impl Engine {
     }
 
     /// An outage puts what we verified in doubt; its end is the time to look.
-    fn readiness_follows(&mut self, before: Readiness, report: &crate::ports::PathReport) {
+    fn readiness_follows(&mut self, before: Readiness, report: &crate::ports::PathReport, effects: &mut Effects) {
         let after = self.readiness.state();
         // Once: a way that is half open for hours must not make a storm of attempts.
         let reached = report.targets.iter().any(|(_, _, error)| error.is_none());
         let reached_again = reached && !std::mem::replace(&mut self.reached, reached)
             || (before != Readiness::Ready && after == Readiness::Ready);
+        if reached_again && before == Readiness::NotReady {
+            self.look_again(effects);
+        }
         for record in &mut self.records {
             if before == Readiness::Ready && after == Readiness::NotReady {
                 record.certain = false;

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod backoff;
 pub mod config;
+pub mod discovery;
 pub mod driver;
 pub mod engine;
 pub mod memory_store;

@@ -2,6 +2,7 @@
 
 mod clock;
 mod dns_transport;
+mod gateways;
 mod http_transport;
 mod ip_source;
 mod path_probe;
@@ -12,6 +13,7 @@ mod voter;
 
 pub use clock::Clock;
 pub use dns_transport::{DnsError, DnsTransport};
+pub use gateways::{Gateway, Gateways};
 pub use http_transport::{Credentials, HttpError, HttpRequest, HttpResponse, HttpTransport, Method, Phase};
 pub use ip_source::{IpSource, SourceError};
 pub use path_probe::{PathProbe, PathReport};

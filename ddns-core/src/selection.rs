@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::address::{Family, InterfaceAddress, Snapshot};
+use crate::address::{AddressFlags, Discovered, Family, InterfaceAddress, Snapshot};
 
 /// Why an address is not published.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -22,6 +22,10 @@ pub enum Rejection {
     Temporary,
     /// The world can't reach it.
     NotPublic(Scope),
+    /// The provider's NAT has it, not the router.
+    BehindCarrierGradeNat,
+    /// Those outside were asked, and did not confirm it.
+    Unconfirmed,
 }
 
 /// What an address that is not globally reachable is for (IANA's special-purpose address registries, RFC 6890).
@@ -58,6 +62,11 @@ impl fmt::Display for Rejection {
             Self::Temporary => "a temporary privacy address",
             Self::NotPublic(Scope::Private) => "private (RFC 1918): this host is behind NAT",
             Self::NotPublic(Scope::CarrierGradeNat) => "in 100.64.0.0/10: the provider does carrier-grade NAT",
+            Self::Unconfirmed => "not confirmed by those outside who were asked",
+            Self::BehindCarrierGradeNat => {
+                "the address of the provider's carrier-grade NAT, through which nothing reaches this host: publish IPv6 \
+                 (AAAA), or use a relay with a public address, or ask the provider for a public IPv4 address"
+            }
             Self::NotPublic(Scope::UniqueLocal) => "unique local (RFC 4193)",
             Self::NotPublic(Scope::LinkLocal) => "link-local",
             Self::NotPublic(Scope::Loopback) => "loopback",
@@ -115,14 +124,32 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// Sorts the family's addresses of a snapshot. `interface` limits them to one interface.
+    /// Sorts the family's addresses of a snapshot. `interface` limits the host's own ones to one interface; what was
+    /// discovered stands in their place, and is on none.
     ///
     /// The order among several is that of the snapshot (interface index, name, address), so it doesn't depend on the
     /// order of the kernel's answer.
     pub fn of(snapshot: &Snapshot, family: Family, interface: Option<&str>) -> Self {
         let mut candidates = Self::default();
+        let discovered = snapshot.discovered(family);
+        match discovered {
+            Some(Discovered::Asking) => return candidates,
+            Some(Discovered::Address(address)) => {
+                match special_scope(&address) {
+                    None => candidates.publishable.push(outside(address)),
+                    Some(scope) => candidates.rejected.push((address, Rejection::NotPublic(scope))),
+                }
+                return candidates;
+            }
+            Some(Discovered::Refused(address, why)) => {
+                candidates.rejected.push((address, why));
+                return candidates;
+            }
+            Some(Discovered::Nobody) | None => {}
+        }
         for held in snapshot.addresses().iter().filter(|held| Family::of(&held.address) == family) {
             match rejection(held, interface) {
+                None if discovered.is_some() => candidates.rejected.push((held.address, Rejection::Unconfirmed)),
                 None => candidates.publishable.push(held.clone()),
                 Some(Rejection::NotPublic(Scope::Loopback | Scope::LinkLocal)) => {}
                 Some(why) => candidates.rejected.push((held.address, why)),
@@ -143,6 +170,15 @@ impl Candidates {
     pub fn holds(&self, address: IpAddr) -> bool {
         self.publishable.iter().any(|candidate| candidate.address == address)
     }
+}
+
+/// The interface name of addresses that are on none of the host's.
+pub const OUTSIDE: &str = "outside";
+
+fn outside(address: IpAddr) -> InterfaceAddress {
+    let prefix_len = if address.is_ipv4() { 32 } else { 128 };
+    let (flags, interface) = (AddressFlags::default(), OUTSIDE.to_owned());
+    InterfaceAddress { index: 0, interface, address, prefix_len, flags, link_up: true }
 }
 
 fn rejection(held: &InterfaceAddress, interface: Option<&str>) -> Option<Rejection> {
@@ -170,7 +206,6 @@ fn rejection(held: &InterfaceAddress, interface: Option<&str>) -> Option<Rejecti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::address::AddressFlags;
 
     fn held(address: &str) -> InterfaceAddress {
         InterfaceAddress {

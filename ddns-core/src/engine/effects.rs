@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::address::{Distress, Family, Hint, IpChangeEvent};
 use crate::config::{ProviderId, SourceId};
+use crate::discovery::{Election, Nat};
 use crate::ports::{Observed, PathReport, ProviderError, SaveError, UpdateKind, UpdateRequest, UpdateResult, Vote};
 use crate::publish::Failure;
 use crate::readiness::Readiness;
@@ -79,6 +80,11 @@ pub enum Event {
 pub enum Action {
     /// Watch a source (again).
     Watch {
+        /// The source.
+        source: SourceId,
+    },
+    /// Tell a source that the way to the Internet is open again.
+    LookAgain {
         /// The source.
         source: SourceId,
     },
@@ -193,6 +199,10 @@ pub enum Transition {
     },
     /// Connections make no progress; the way to the Internet is looked at now.
     Distress(Distress),
+    /// Those outside were asked for the host's address.
+    Elected(Election),
+    /// What stands between the host and the Internet is known, or is another thing than before.
+    Nat(Nat),
     /// Many announcements were answered by few looks.
     Folded {
         /// How many since the last time this was said.

@@ -1,6 +1,8 @@
+use super::effects::Transition;
 use super::retrying::Retrying;
 use super::status::SourceStatus;
-use crate::address::{Hint, Snapshot};
+use crate::address::{Hint, IpChangeEvent, Snapshot};
+use crate::discovery::{Election, Nat};
 use crate::time::Instant;
 
 /// What one source has told.
@@ -10,12 +12,29 @@ pub(super) struct Source {
     pub(super) watching: Retrying,
     pub(super) snapshot: Option<Snapshot>,
     pub(super) hint: Option<Hint>,
+    elections: Vec<Election>,
+    nat: Option<Nat>,
 }
 
 impl Source {
     /// A source that is watched from `first` on.
     pub(super) const fn new(name: String, first: Instant) -> Self {
-        Self { name, watching: Retrying::at(first), snapshot: None, hint: None }
+        Self { name, watching: Retrying::at(first), snapshot: None, hint: None, elections: Vec::new(), nat: None }
+    }
+
+    /// Takes note of what a source knows beyond the addresses, and tells it.
+    pub(super) fn discovered(&mut self, event: &mut IpChangeEvent, transitions: &mut Vec<Transition>) {
+        for election in event.elections.drain(..) {
+            self.elections.retain(|before| before.family != election.family);
+            self.elections.push(election.clone());
+            transitions.push(Transition::Elected(election));
+        }
+        if let Some(nat) = event.nat.take()
+            && self.nat.as_ref() != Some(&nat)
+        {
+            self.nat = Some(nat.clone());
+            transitions.push(Transition::Nat(nat));
+        }
     }
 
     pub(super) fn status(&self) -> SourceStatus {
@@ -23,6 +42,8 @@ impl Source {
             name: self.name.clone(),
             rung: self.hint.map(|hint| hint.rung),
             error: self.watching.error().cloned(),
+            elections: self.elections.clone(),
+            nat: self.nat.clone(),
         }
     }
 }

@@ -1,5 +1,6 @@
 use std::net::IpAddr;
 
+use crate::discovery::{Election, Nat};
 use crate::publish::State;
 use crate::readiness::Readiness;
 use crate::record::RecordKey;
@@ -42,6 +43,10 @@ pub struct SourceStatus {
     pub rung: Option<&'static str>,
     /// Why it fails.
     pub error: Option<String>,
+    /// The last round of questions about each family, of a source that asks.
+    pub elections: Vec<Election>,
+    /// What stands between the host and the Internet, of a source that knows.
+    pub nat: Option<Nat>,
 }
 
 /// The state of one record.

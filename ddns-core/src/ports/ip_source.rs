@@ -15,6 +15,10 @@ pub trait IpSource: Send + Sync {
     /// Cancel-safe: dropped between two items, nothing is lost, since a later `watch` starts with the truth. The stream
     /// may end or yield an error; the caller then watches again.
     fn watch(&self) -> BoxStream<'static, Result<IpChangeEvent, SourceError>>;
+
+    /// The way to the Internet is open again, or the host has slept: a source that asks others asks them anew. Sources
+    /// that see for themselves need no telling.
+    fn look_again(&self) {}
 }
 
 /// Why a source gave no address.

@@ -69,7 +69,11 @@ pub fn event(event: &Event) -> About {
 pub fn action(action: &Action) -> About {
     match action {
         Action::Resolve { record, .. } | Action::Read { record, .. } | Action::Update { record, .. } => Some(record.0),
-        Action::Watch { .. } | Action::Probe | Action::AddressesHeld(_) | Action::CloseIdle => None,
+        Action::Watch { .. }
+        | Action::LookAgain { .. }
+        | Action::Probe
+        | Action::AddressesHeld(_)
+        | Action::CloseIdle => None,
     }
 }
 

@@ -321,6 +321,7 @@ impl World {
     fn carries_out(&mut self, action: Action) {
         match action {
             Action::Watch { source } => self.watches(source.0),
+            Action::LookAgain { .. } => {}
             Action::Resolve { record, key: _, ask, quorum } => {
                 let latency = self.latency(Fault::ResolversSlow, 0);
                 let service = ["104.16.0.1".parse().unwrap()].into();
