@@ -15,6 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ddns-ebpf", &[]),
     ("ddns-linux", &["ddns-core", "ddns-ebpf"]),
     ("ddns-http", &["ddns-core"]),
+    ("ddns-discover", &["ddns-core"]),
     ("ddns-doh", &["ddns-core"]),
     ("ddns-store-file", &["ddns-core"]),
     ("ddns-provider-cloudflare", &["ddns-core"]),
@@ -24,6 +25,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "ddns-daemon",
         &[
             "ddns-core",
+            "ddns-discover",
             "ddns-doh",
             "ddns-http",
             "ddns-linux",
@@ -37,6 +39,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "ddns-fuzz",
         &[
             "ddns-core",
+            "ddns-discover",
             "ddns-doh",
             "ddns-ebpf",
             "ddns-linux",
