@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::address::Family;
 use crate::config::{self, Config, Endpoint, HostPort, PluginChoice, STATE_STORE_TYPE, Settings, Variable};
-use crate::ports::{Clock, DnsProvider, DnsTransport, HttpTransport, IpSource, StateStore};
+use crate::ports::{Clock, DnsProvider, DnsTransport, Gateways, HttpTransport, IpSource, StateStore};
 
 /// What a plug-in may be built from: capabilities, handed out one by one.
 pub struct Parts<'a> {
@@ -11,6 +12,14 @@ pub struct Parts<'a> {
     pub transports: &'a dyn Fn(&Endpoint) -> Arc<dyn HttpTransport>,
     /// Makes transports for DNS messages, each bound to one server.
     pub dns: &'a dyn Fn(&HostPort) -> Arc<dyn DnsTransport>,
+    /// The same over one address family and no other (trap 17).
+    pub transports_over: &'a dyn Fn(Family, &Endpoint) -> Arc<dyn HttpTransport>,
+    /// The same for DNS messages.
+    pub dns_over: &'a dyn Fn(Family, &HostPort) -> Arc<dyn DnsTransport>,
+    /// Makes the source of the host's own addresses, for sources that look further.
+    pub host: &'a dyn Fn(&mut Settings<'_>) -> Option<Arc<dyn IpSource>>,
+    /// The ways out of this host.
+    pub gateways: Arc<dyn Gateways>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The configuration that is common to all.

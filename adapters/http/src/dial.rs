@@ -2,6 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ddns_core::address::Family;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpStream, lookup_host};
@@ -15,18 +16,20 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(5);
 /// How long an address swap may leave the host without a route.
 const GAP: Duration = Duration::from_millis(250);
 
-/// Connects to `host:port` within `limit`: all its addresses are tried, and tried again.
+/// Connects to `host:port` within `limit`: all its addresses, or those of one family, are tried, and tried again.
 ///
 /// What the kernel refuses for lack of a route or of a source address is repeated within milliseconds for a quarter
 /// second, since an address swap leaves such a gap; then the error is returned.
-pub(crate) async fn dial(host: &str, port: u16, limit: Duration) -> io::Result<TcpStream> {
+pub(crate) async fn dial(host: &str, port: u16, family: Option<Family>, limit: Duration) -> io::Result<TcpStream> {
     let deadline = Instant::now() + limit;
-    let addresses = match host.parse() {
+    let mut addresses = match host.parse() {
         Ok(address) => vec![SocketAddr::new(address, port)],
         Err(_) => timed(deadline, lookup_host((host, port))).await?.collect(),
     };
+    addresses.retain(|address| family.is_none_or(|family| Family::of(&address.ip()) == family));
     if addresses.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address")));
+        let kind = family.map(|family| format!("{family} ")).unwrap_or_default();
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("{host} has no {kind}address")));
     }
     timed(deadline, connect_any(&addresses)).await
 }

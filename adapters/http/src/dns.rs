@@ -1,6 +1,7 @@
 use std::io;
 
 use async_trait::async_trait;
+use ddns_core::address::Family;
 use ddns_core::config::HostPort;
 use ddns_core::ports::{DnsError, DnsTransport, Phase};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,13 +15,19 @@ use crate::transport::{Held, Limits, lost};
 /// A [`DnsTransport`] over TCP (RFC 7766), bound to one server: each exchange has a connection of its own.
 pub struct TcpDns {
     server: HostPort,
+    family: Option<Family>,
     limits: Limits,
     held: watch::Receiver<Held>,
 }
 
 impl TcpDns {
-    pub(crate) const fn new(server: HostPort, limits: Limits, held: watch::Receiver<Held>) -> Self {
-        Self { server, limits, held }
+    pub(crate) const fn new(
+        server: HostPort,
+        family: Option<Family>,
+        limits: Limits,
+        held: watch::Receiver<Held>,
+    ) -> Self {
+        Self { server, family, limits, held }
     }
 
     fn server(&self) -> String {
@@ -51,7 +58,7 @@ impl DnsTransport for TcpDns {
             _ => DnsError::Connect { server: self.server(), cause: error.into() },
         };
         let HostPort { host, port } = &self.server;
-        let mut stream = dial(host, *port, self.limits.connect).await.map_err(unconnected)?;
+        let mut stream = dial(host, *port, self.family, self.limits.connect).await.map_err(unconnected)?;
         let local = stream.local_addr().map_err(unconnected)?.ip();
         stream.set_nodelay(true).map_err(unconnected)?;
         let framed = [&length.to_be_bytes(), message].concat();

@@ -32,7 +32,7 @@ impl WanProbe {
     async fn one(&self, target: &HostPort) -> (String, Option<Family>, Option<String>) {
         let family = target.host.parse::<IpAddr>().ok().map(|address| Family::of(&address));
         let attempt = async {
-            let tcp = dial(&target.host, target.port, LIMIT).await.map_err(|error| error.to_string())?;
+            let tcp = dial(&target.host, target.port, None, LIMIT).await.map_err(|error| error.to_string())?;
             match timeout(LIMIT, handshake(tcp, &target.host, Arc::clone(&self.tls))).await {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(error)) => Err(format!("{}: {error}", tls::remedy(&error))),

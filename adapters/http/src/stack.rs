@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use ddns_core::address::Family;
 use ddns_core::config::{Endpoint, HostPort};
 use ddns_core::driver::Connections;
 use rustls::ClientConfig;
@@ -37,17 +38,27 @@ impl HttpStack {
 
     /// A transport that speaks HTTP/1.1.
     pub fn http1(&self, endpoint: Endpoint, limits: Limits) -> Arc<HyperTransport> {
-        self.add(endpoint, limits, &self.http1)
+        self.add(endpoint, None, limits, &self.http1)
+    }
+
+    /// One that goes over `family` and no other (trap 17), with a connection of its own for each exchange.
+    pub fn http1_over(&self, family: Family, endpoint: Endpoint, limits: Limits) -> Arc<HyperTransport> {
+        self.add(endpoint, Some(family), limits, &self.http1)
     }
 
     /// A transport that speaks HTTP/2 where the server does, as RFC 8484 §5.2 asks for, else HTTP/1.1.
     pub fn http2(&self, endpoint: Endpoint, limits: Limits) -> Arc<HyperTransport> {
-        self.add(endpoint, limits, &self.http2)
+        self.add(endpoint, None, limits, &self.http2)
     }
 
     /// A transport for DNS messages to one server, over TCP.
     pub fn dns(&self, server: HostPort, limits: Limits) -> TcpDns {
-        TcpDns::new(server, limits, self.held.subscribe())
+        TcpDns::new(server, None, limits, self.held.subscribe())
+    }
+
+    /// One that goes over `family` and no other.
+    pub fn dns_over(&self, family: Family, server: HostPort, limits: Limits) -> TcpDns {
+        TcpDns::new(server, Some(family), limits, self.held.subscribe())
     }
 
     /// A probe of these targets.
@@ -55,8 +66,15 @@ impl HttpStack {
         WanProbe::new(targets, Arc::clone(&self.http2))
     }
 
-    fn add(&self, endpoint: Endpoint, limits: Limits, tls: &Arc<ClientConfig>) -> Arc<HyperTransport> {
-        let transport = Arc::new(HyperTransport::new(endpoint, Arc::clone(tls), limits, self.held.subscribe()));
+    fn add(
+        &self,
+        endpoint: Endpoint,
+        pinned: Option<Family>,
+        limits: Limits,
+        tls: &Arc<ClientConfig>,
+    ) -> Arc<HyperTransport> {
+        let (tls, held) = (Arc::clone(tls), self.held.subscribe());
+        let transport = Arc::new(HyperTransport::new(endpoint, pinned, tls, limits, held));
         self.transports.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&transport));
         transport
     }

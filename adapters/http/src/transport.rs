@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use data_encoding::BASE64;
+use ddns_core::address::Family;
 use ddns_core::config::Endpoint;
 use ddns_core::ports::{Credentials, HttpError, HttpRequest, HttpResponse, HttpTransport, Method, Phase};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -41,6 +42,8 @@ pub struct Limits {
 /// An [`HttpTransport`] bound to one endpoint.
 pub struct HyperTransport {
     endpoint: Endpoint,
+    /// Only over this family, and no connection is kept: what is asked so rarely would find it dead.
+    pinned: Option<Family>,
     tls: Arc<ClientConfig>,
     limits: Limits,
     idle: Mutex<Vec<Connection>>,
@@ -49,8 +52,14 @@ pub struct HyperTransport {
 }
 
 impl HyperTransport {
-    pub(crate) fn new(endpoint: Endpoint, tls: Arc<ClientConfig>, limits: Limits, held: watch::Receiver<Held>) -> Self {
-        Self { endpoint, tls, limits, idle: Mutex::default(), held, turns: Semaphore::new(AT_ONCE) }
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        pinned: Option<Family>,
+        tls: Arc<ClientConfig>,
+        limits: Limits,
+        held: watch::Receiver<Held>,
+    ) -> Self {
+        Self { endpoint, pinned, tls, limits, idle: Mutex::default(), held, turns: Semaphore::new(AT_ONCE) }
     }
 
     /// Drops the connections that nobody uses and that `keep` doesn't want.
@@ -73,7 +82,7 @@ impl HyperTransport {
             std::io::ErrorKind::TimedOut => HttpError::Timeout { origin: self.origin(), phase: Phase::Connect },
             _ => HttpError::Connect { origin: self.origin(), cause: error.into() },
         };
-        let tcp = dial(host, *port, self.limits.connect).await.map_err(unconnected)?;
+        let tcp = dial(host, *port, self.pinned, self.limits.connect).await.map_err(unconnected)?;
         tcp.set_nodelay(true).map_err(unconnected)?;
         if !secure {
             return Connection::in_the_clear(tcp).await.map_err(unconnected);
@@ -90,7 +99,10 @@ impl HyperTransport {
     }
 
     fn request(&self, request: &HttpRequest, whole_uri: bool) -> Result<Request<Full<Bytes>>, HttpError> {
-        let path = format!("{}{}", self.endpoint.path, request.path);
+        let mut path = format!("{}{}", self.endpoint.path, request.path);
+        if path.is_empty() {
+            path.push('/');
+        }
         let broken = |cause: ddns_core::ports::Cause| HttpError::Connect { origin: self.origin(), cause };
         let uri = if whole_uri { format!("{}{path}", self.origin()) } else { path };
         let uri: Uri = uri.parse().map_err(|error: hyper::http::uri::InvalidUri| broken(error.into()))?;
@@ -215,7 +227,8 @@ impl HttpTransport for HyperTransport {
             };
             match outcome {
                 Ok(Ok(response)) => {
-                    if timeout(Duration::from_millis(1), connection.reusable()).await.unwrap_or(false) {
+                    let kept = self.pinned.is_none();
+                    if kept && timeout(Duration::from_millis(1), connection.reusable()).await.unwrap_or(false) {
                         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
                     }
                     return Ok(response);

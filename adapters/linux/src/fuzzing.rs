@@ -2,15 +2,18 @@
 
 use std::net::IpAddr;
 
-use crate::rtnetlink::{Address, Link, RTM_NEWADDR, RTM_NEWLINK};
-use crate::snapshot::{Dump, part};
+use crate::dump::{Dump, part};
+use crate::rtnetlink::{Address, DefaultRoute, Link, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE};
 
-/// The addresses and the names of links in a datagram, read as part of the dump with this sequence number.
+/// The addresses (of gateways too) and the names of links in a datagram, read as part of the dump with this sequence number.
 pub fn read_dump(datagram: &[u8], sequence: u32) -> (Vec<IpAddr>, Vec<String>) {
     let (mut addresses, mut names, mut dump) = (Vec::new(), Vec::new(), Dump::Whole);
     let _ = part(datagram, sequence, &mut dump, &mut |message| {
         match message.kind {
             RTM_NEWADDR => addresses.extend(Address::parse(message.payload).ok().flatten().map(|read| read.local)),
+            RTM_NEWROUTE => {
+                addresses.extend(DefaultRoute::parse(message.payload).ok().flatten().map(|read| read.gateway))
+            }
             RTM_NEWLINK => names.extend(Link::parse(message.payload).map(|link| link.name)),
             _ => {}
         }

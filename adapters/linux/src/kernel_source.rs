@@ -10,8 +10,9 @@ use ddns_core::address::{IpChangeEvent, Snapshot};
 use ddns_core::ports::{Clock, IpSource, SourceError};
 use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 
+use crate::dump::DumpError;
 use crate::hook::Hook;
-use crate::snapshot::{SnapshotError, SnapshotReader};
+use crate::snapshot::SnapshotReader;
 use watch::Watch;
 
 /// How a [`KernelSource`] looks.
@@ -154,7 +155,7 @@ fn no_reader(error: rustix::io::Errno) -> SourceError {
     }
 }
 
-fn unread(error: SnapshotError) -> SourceError {
+fn unread(error: DumpError) -> SourceError {
     SourceError::Interrupted { what: "reading the host's addresses", cause: error.into() }
 }
 

@@ -4,9 +4,11 @@
 //! hint and nothing else: after each the source reads the whole state again over rtnetlink.
 
 mod clock;
+mod dump;
 mod factory;
 #[doc(hidden)]
 pub mod fuzzing;
+mod gateways;
 mod hook;
 mod kernel_source;
 mod netlink_socket;
@@ -17,6 +19,7 @@ mod snapshot;
 
 pub use clock::BootClock;
 pub use factory::{KERNEL_HOOK, KernelSourceFactory};
+pub use gateways::KernelGateways;
 pub use hook::{Hook, granted};
 pub use kernel_source::{KernelOptions, KernelSource};
 pub use privileges::drop_all as drop_privileges;

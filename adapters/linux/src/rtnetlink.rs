@@ -13,6 +13,8 @@ pub(crate) const RTM_GETLINK: u16 = 18;
 pub(crate) const RTM_NEWADDR: u16 = 20;
 pub(crate) const RTM_DELADDR: u16 = 21;
 pub(crate) const RTM_GETADDR: u16 = 22;
+pub(crate) const RTM_NEWROUTE: u16 = 24;
+pub(crate) const RTM_GETROUTE: u16 = 26;
 pub(crate) const NLM_F_DUMP_INTR: u16 = 0x10;
 
 const NLM_F_REQUEST: u16 = 0x1;
@@ -21,6 +23,14 @@ const NLA_TYPE_MASK: u16 = 0x3fff;
 const NLMSGHDR: usize = 16;
 const IFINFOMSG: usize = 16;
 const IFADDRMSG: usize = 8;
+const RTMSG: usize = 12;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_PRIORITY: u16 = 6;
+const RTN_UNICAST: u8 = 1;
+const RT_TABLE_MAIN: u8 = 254;
+const RTNH_F_DEAD: u32 = 1;
+const RTNH_F_LINKDOWN: u32 = 16;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_EXT_MASK: u16 = 29;
 const RTEXT_FILTER_SKIP_STATS: u32 = 8;
@@ -156,6 +166,42 @@ impl Link {
         }
         Err(Malformed)
     }
+}
+
+/// A default route of the main table with one next hop in use.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct DefaultRoute {
+    pub(crate) index: u32,
+    pub(crate) gateway: IpAddr,
+    pub(crate) metric: u32,
+}
+
+impl DefaultRoute {
+    /// `None` for all other routes.
+    pub(crate) fn parse(payload: &[u8]) -> Result<Option<Self>, Malformed> {
+        let (header, rest) = payload.split_at_checked(RTMSG).ok_or(Malformed)?;
+        let (family, prefix_len, table, kind) = (header[0], header[1], header[4], header[7]);
+        let usable = u32_at(header, 8)? & (RTNH_F_DEAD | RTNH_F_LINKDOWN) == 0;
+        let default = prefix_len == 0 && table == RT_TABLE_MAIN && kind == RTN_UNICAST && usable;
+        if !default || (family != AF_INET && family != AF_INET6) {
+            return Ok(None);
+        }
+        let (mut index, mut gateway, mut metric) = (None, None, 0);
+        for attribute in attributes(rest) {
+            match attribute? {
+                (RTA_OIF, value) => index = Some(u32_at(value, 0)?),
+                (RTA_GATEWAY, value) => gateway = Some(ip(family, value)?),
+                (RTA_PRIORITY, value) => metric = u32_at(value, 0)?,
+                _ => {}
+            }
+        }
+        Ok(index.zip(gateway).map(|(index, gateway)| Self { index, gateway, metric }))
+    }
+}
+
+/// Asks for all routes of all families.
+pub(crate) fn dump_routes(sequence: u32) -> Vec<u8> {
+    dump(RTM_GETROUTE, sequence, &[0; RTMSG])
 }
 
 /// Asks for all links, without their statistics.

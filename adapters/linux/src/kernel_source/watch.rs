@@ -6,9 +6,10 @@ use ddns_core::ports::SourceError;
 use ddns_core::time::Instant;
 
 use super::{Shared, interrupted, no_reader, unread};
+use crate::dump::DumpError;
 use crate::hook::{Announcements, Attached, Wanted};
 use crate::privileges;
-use crate::snapshot::{SnapshotError, SnapshotReader};
+use crate::snapshot::SnapshotReader;
 
 /// How long the announcement of a change may be behind the change.
 const BEHIND: Duration = Duration::from_secs(1);
@@ -82,7 +83,7 @@ impl Watch {
         let snapshot = match self.look() {
             Ok(snapshot) => snapshot,
             // What disturbed the last read has been announced too.
-            Err(SnapshotError::Restless) => return Ok(None),
+            Err(DumpError::Restless) => return Ok(None),
             Err(error) => return Err(unread(error)),
         };
         *owed = None;
@@ -108,7 +109,7 @@ impl Watch {
         self.audit_at = self.shared.options.audit.map(|audit| now + audit);
         let snapshot = match self.look() {
             Ok(snapshot) => snapshot,
-            Err(SnapshotError::Restless) => return Ok(None),
+            Err(DumpError::Restless) => return Ok(None),
             Err(error) => return Err(unread(error)),
         };
         if self.announceable(&snapshot) == self.announceable(&self.last) {
@@ -140,14 +141,14 @@ impl Watch {
     }
 
     /// Reads the addresses. An interface that came or went is followed first, and everything is read again.
-    fn look(&mut self) -> Result<Snapshot, SnapshotError> {
+    fn look(&mut self) -> Result<Snapshot, DumpError> {
         loop {
             let snapshot = self.reader.read()?;
             let indices = self.reader.indices(&self.shared.options.interfaces);
             if indices == self.followed {
                 return Ok(snapshot);
             }
-            self.hook.follow(&indices).map_err(SnapshotError::Socket)?;
+            self.hook.follow(&indices).map_err(DumpError::Socket)?;
             self.followed = indices;
         }
     }

@@ -69,6 +69,27 @@ fn a_link_has_a_name_and_may_be_up() {
     assert_eq!(Link::parse(&payload[..16]), Err(Malformed));
 }
 
+fn route(prefix_len: u8, table: u8, flags: u32, attributes: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut payload = vec![AF_INET, prefix_len, 0, 0, table, 3, 0, RTN_UNICAST];
+    payload.extend(flags.to_ne_bytes());
+    attributes.iter().for_each(|(kind, value)| payload.extend(attribute_bytes(*kind, value)));
+    payload
+}
+
+#[test]
+fn a_default_route_of_the_main_table_has_a_gateway() {
+    let attributes =
+        [(RTA_OIF, &7_u32.to_ne_bytes()[..]), (RTA_GATEWAY, &[192, 168, 1, 1]), (RTA_PRIORITY, &100_u32.to_ne_bytes())];
+    let gateway = "192.168.1.1".parse().unwrap();
+    let read = |payload: Vec<u8>| DefaultRoute::parse(&payload).unwrap();
+    assert_eq!(read(route(0, RT_TABLE_MAIN, 0, &attributes)), Some(DefaultRoute { index: 7, gateway, metric: 100 }));
+    assert_eq!(read(route(8, RT_TABLE_MAIN, 0, &attributes)), None, "not the default");
+    assert_eq!(read(route(0, 255, 0, &attributes)), None, "another table");
+    assert_eq!(read(route(0, RT_TABLE_MAIN, RTNH_F_LINKDOWN, &attributes)), None, "the cable is out");
+    assert_eq!(read(route(0, RT_TABLE_MAIN, 0, &attributes[..1])), None, "no gateway: point to point");
+    assert_eq!(DefaultRoute::parse(&[AF_INET; 11]), Err(Malformed));
+}
+
 /// Trap 22.
 #[test]
 fn every_message_of_a_datagram_is_read() {
@@ -95,7 +116,7 @@ proptest! {
     fn any_bytes_are_read_without_panicking(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
         prop_assert!(messages(&bytes).count() <= bytes.len());
         prop_assert!(attributes(&bytes).count() <= bytes.len());
-        let _ = (Address::parse(&bytes), Link::parse(&bytes));
+        let _ = (Address::parse(&bytes), Link::parse(&bytes), DefaultRoute::parse(&bytes));
     }
 
     /// The same one step deeper: a sound frame around damaged contents.

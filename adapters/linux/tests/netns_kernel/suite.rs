@@ -28,7 +28,7 @@ pub fn an_added_address_is_announced(hook: Hook, rung: &str) {
         let before = BootClock.now();
         world.namespace.ip("addr add 192.0.2.1/24 dev wan0");
         let events = watch.until(|snapshot| find(snapshot, "192.0.2.1").is_some());
-        let IpChangeEvent { snapshot, hint } = events.last().unwrap();
+        let IpChangeEvent { snapshot, hint, .. } = events.last().unwrap();
         let address = find(snapshot, "192.0.2.1").unwrap();
         assert_eq!((address.interface.as_str(), address.prefix_len, address.link_up), ("wan0", 24, true));
         assert_eq!((hint.rung, hint.after_loss), (rung, false));
