@@ -46,8 +46,19 @@ pub struct Config {
     pub probe_targets: Vec<HostPort>,
     /// The resolvers that prove.
     pub doh: Vec<Endpoint>,
+    /// The VPN that the records lead to.
+    pub wireguard: Option<WireGuard>,
     /// Where the admin socket listens.
     pub admin_socket: PathBuf,
+}
+
+/// A WireGuard interface of this host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WireGuard {
+    /// Its name.
+    pub interface: String,
+    /// The UDP port that it listens on, which the router is to map.
+    pub port: Option<u16>,
 }
 
 /// Further trust anchors.
@@ -72,7 +83,10 @@ pub const LOG_FORMAT: Variable = Variable {
 pub const IP_SOURCE_TYPE: Variable = Variable {
     name: "DDNS_IP_SOURCE_TYPE",
     kind: Kind::Plugin { default: "kernel" },
-    help: "Where addresses come from. `kernel`: this host's interfaces, by kernel events (`netlink` is its old name).",
+    help: "Where addresses come from. `kernel`: this host's interfaces, by kernel events (`netlink` is its old name). \
+           `discover`: several independent services and the router are asked whenever something hints at a change, for \
+           hosts behind NAT. `auto`: the former while the host has a public address of its own, else the latter, for \
+           each family. `http`: one service, asked at an interval.",
 };
 /// The kind of provider.
 pub const PROVIDER_TYPE: Variable = Variable {
@@ -92,7 +106,8 @@ const MODE: Variable = Variable {
     kind: Kind::Choice { values: &["run", "dry-run"], default: "run" },
     help: "`dry-run` decides and says what it would do, but writes no record and no state.",
 };
-const IP_SOURCE_INTERFACE: Variable = Variable {
+/// The interface whose addresses are published.
+pub const IP_SOURCE_INTERFACE: Variable = Variable {
     name: "DDNS_IP_SOURCE_INTERFACE",
     kind: Kind::Optional { format: "an interface's name" },
     help: "Publish addresses of this interface only. Without it, of any.",
@@ -164,6 +179,19 @@ const ADMIN_SOCKET: Variable = Variable {
     help: "The Unix socket that answers `/healthz` and `/readyz`.",
 };
 
+const WIREGUARD_INTERFACE: Variable = Variable {
+    name: "DDNS_WIREGUARD_INTERFACE",
+    kind: Kind::Optional { format: "an interface's name" },
+    help: "The WireGuard interface that the records lead to: the time to the next handshake after a change is measured, \
+           and records that Cloudflare proxies are warned of, since WireGuard doesn't pass through the proxy.",
+};
+const WIREGUARD_PORT: Variable = Variable {
+    name: "DDNS_WIREGUARD_PORT",
+    kind: Kind::Optional { format: "a port from 1 to 65535" },
+    help: "The UDP port of `DDNS_WIREGUARD_INTERFACE`. With the source `discover` or `auto` it is kept mapped at the \
+           router (PCP, NAT-PMP), and mapped anew when the router has started again.",
+};
+
 /// The variables that are the same for all plug-ins, in the order of the documentation.
 pub const VARIABLES: &[Variable] = &[
     RECORDS,
@@ -190,6 +218,8 @@ pub const VARIABLES: &[Variable] = &[
     DOH_URLS,
     PROBE_TARGETS,
     PROBE_INTERVAL_SECS,
+    WIREGUARD_INTERFACE,
+    WIREGUARD_PORT,
     CA_FILE,
     ADMIN_SOCKET,
     LOG_LEVEL,
@@ -225,8 +255,33 @@ impl Config {
             probe_interval: interval(settings, &PROBE_INTERVAL_SECS),
             probe_targets: read_each(settings, &PROBE_TARGETS, HostPort::parse),
             doh: endpoints(settings, &DOH_URLS),
+            wireguard: WireGuard::read(settings),
             admin_socket: PathBuf::from(settings.text(&ADMIN_SOCKET).unwrap_or_default()),
         }
+    }
+}
+
+impl Config {
+    /// The records whose addresses come from this kind of source.
+    pub fn records_of<'a>(&'a self, source: &'a str) -> impl Iterator<Item = &'a RecordSpec> {
+        let from =
+            move |record: &&RecordSpec| self.sources.get(record.source.0).is_some_and(|choice| choice.name == source);
+        self.records.iter().filter(from)
+    }
+}
+
+impl WireGuard {
+    fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        let interface = settings.text(&WIREGUARD_INTERFACE);
+        let read = |text: &str| {
+            let port = text.parse().ok().filter(|port| *port != 0);
+            port.ok_or_else(|| "not a port from 1 to 65535".to_owned())
+        };
+        let port = settings.parsed(&WIREGUARD_PORT, read);
+        if port.is_some() && interface.is_none() {
+            settings.problem(&WIREGUARD_PORT, "set without an interface", "set DDNS_WIREGUARD_INTERFACE too");
+        }
+        Some(Self { interface: interface?, port })
     }
 }
 

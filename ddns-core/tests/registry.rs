@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use ddns_core::config::{Config, Endpoint, HostPort, Kind, SecretFile, SecretFiles, Settings, Variable};
 use ddns_core::memory_store::MemoryStoreFactory;
-use ddns_core::ports::{Clock, DnsProvider, DnsTransport, HttpTransport, IpSource};
+use ddns_core::ports::{Clock, DnsProvider, DnsTransport, Gateway, Gateways, HttpTransport, IpSource, SourceError};
 use ddns_core::registry::{Factory, Parts, ProviderRegistry};
 use ddns_core::time::{Instant, Wall};
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
 
 struct NoFiles;
 
@@ -31,6 +32,14 @@ impl Clock for NoClock {
 
     fn sleep_until(&self, _deadline: Instant) -> BoxFuture<'static, ()> {
         std::future::pending().boxed()
+    }
+}
+
+struct NoGateways;
+
+impl Gateways for NoGateways {
+    fn watch(&self) -> BoxStream<'static, Result<Vec<Gateway>, SourceError>> {
+        futures_util::stream::pending().boxed()
     }
 }
 
@@ -74,7 +83,16 @@ fn problems(environment: &[(&str, &str)]) -> Vec<String> {
     let config = Config::read(&mut settings);
     let transports = |_: &Endpoint| -> Arc<dyn HttpTransport> { panic!("nobody asked for one") };
     let dns = |_: &HostPort| -> Arc<dyn DnsTransport> { panic!("nobody asked for one") };
-    let parts = Parts { transports: &transports, dns: &dns, clock: Arc::new(NoClock), config: &config };
+    let parts = Parts {
+        transports: &transports,
+        dns: &dns,
+        transports_over: &|_, endpoint| transports(endpoint),
+        dns_over: &|_, server| dns(server),
+        host: &|_| panic!("nobody asked for it"),
+        gateways: Arc::new(NoGateways),
+        clock: Arc::new(NoClock),
+        config: &config,
+    };
     let plugins = registry.build(&mut settings, &parts);
     assert!(plugins.is_none(), "the models build nothing");
     settings.finish().1.into_iter().map(|problem| format!("{} {}", problem.variable, problem.remedy)).collect()

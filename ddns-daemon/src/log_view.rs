@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
 use ddns_core::address::Distress;
+use ddns_core::discovery::{Election, Nat};
 use ddns_core::driver::View;
 use ddns_core::engine::{Status, Transition};
 use ddns_core::ports::UpdateKind;
@@ -44,6 +45,11 @@ fn log(now: Instant, at_ns: u64, transition: &Transition) {
         Transition::Distress(Distress { retransmissions, resets }) => {
             info!(retransmissions, resets, at_ns, "Connections make no progress; looking at the way to the Internet");
         }
+        Transition::Elected(election) => elected(election, at_ns),
+        Transition::Nat(Nat { class, evidence }) => match class.remedy() {
+            Some(remedy) => warn!(%class, evidence, remedy, at_ns, "NAT stands between this host and the Internet"),
+            None => info!(%class, evidence, at_ns, "The way between this host and the Internet is known"),
+        },
         Transition::Folded { announcements } => {
             warn!(announcements, at_ns, "Many address events were folded into few looks; none is lost");
         }
@@ -129,5 +135,30 @@ fn said(verdict: &Verdict) -> String {
         Verdict::Differs(addresses) if addresses.is_empty() => "no record".to_owned(),
         Verdict::Differs(addresses) => format!("{addresses:?}"),
         Verdict::Undecided(reasons) => format!("no quorum: {}", reasons.join("; ")),
+    }
+}
+
+/// A round of questions: each rejected vote with its reason, at the level that the outcome deserves.
+fn elected(election: &Election, at_ns: u64) {
+    let Election { family, elected, held, ballots, undecided, hint } = election;
+    let rejected: Vec<_> = ballots
+        .iter()
+        .filter_map(|ballot| Some(format!("{}: {}", ballot.voter, ballot.vote.as_ref().err()?)))
+        .collect();
+    let rejected = rejected.join("; ");
+    let (votes, rung) = (ballots.iter().filter(|ballot| ballot.vote.is_ok()).count(), hint.rung);
+    let received_ns = hint.received_at.as_nanos();
+    match elected {
+        Some(address) => {
+            debug!(%family, %address, votes, rejected, rung, received_ns, at_ns, "Those outside confirm the address");
+        }
+        None if *undecided == 1 => {
+            let held = shown(*held);
+            warn!(%family, held, votes, rejected, rung, at_ns, "Those outside agree on no address; the last good one is held");
+        }
+        None => {
+            let held = shown(*held);
+            debug!(%family, held, votes, undecided, rejected, rung, at_ns, "Those outside still agree on no address");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ddns_core::address::Family;
 use ddns_core::config::{
     CA_FILE, Config, Endpoint, HostPort, LOG_FORMAT, LOG_LEVEL, Problem, SecretFile, SecretFiles, Settings,
 };
@@ -12,9 +13,10 @@ use ddns_core::driver::Ports;
 use ddns_core::memory_store::MemoryStoreFactory;
 use ddns_core::ports::{Clock, DnsTransport, HttpTransport};
 use ddns_core::registry::{Parts, ProviderRegistry};
+use ddns_discover::{DiscoverFactory, HttpPollFactory};
 use ddns_doh::{DohVerifier, Resolver};
 use ddns_http::{HttpStack, Limits};
-use ddns_linux::{BootClock, KernelSourceFactory};
+use ddns_linux::{BootClock, KernelGateways, KernelSourceFactory};
 use ddns_provider_cloudflare::CloudflareFactory;
 use ddns_provider_dyndns2::Dyndns2Factory;
 use ddns_provider_rfc2136::Rfc2136Factory;
@@ -26,6 +28,13 @@ const API: Limits = Limits {
     handshake: Duration::from_secs(5),
     answer: Duration::from_secs(10),
     body: 1 << 20,
+};
+/// A voter: an address, on one line or on a few.
+const VOTER: Limits = Limits {
+    connect: Duration::from_secs(3),
+    handshake: Duration::from_secs(3),
+    answer: Duration::from_secs(4),
+    body: 4096,
 };
 /// A resolver: a DNS message has at most 65,535 octets (RFC 1035 §4.2.2).
 const DOH: Limits = Limits {
@@ -54,6 +63,9 @@ pub(crate) struct Wrong {
 pub(crate) fn registry() -> ProviderRegistry {
     ProviderRegistry::default()
         .source(Box::new(KernelSourceFactory))
+        .source(Box::new(DiscoverFactory::always()))
+        .source(Box::new(DiscoverFactory::auto()))
+        .source(Box::new(HttpPollFactory))
         .provider(Box::new(CloudflareFactory))
         .provider(Box::new(Rfc2136Factory))
         .provider(Box::new(Dyndns2Factory))
@@ -74,7 +86,23 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let transports = |endpoint: &Endpoint| -> Arc<dyn HttpTransport> { stack.http1(endpoint.clone(), API) };
         let dns = |server: &HostPort| -> Arc<dyn DnsTransport> { Arc::new(stack.dns(server.clone(), API)) };
-        let parts = Parts { transports: &transports, dns: &dns, clock: Arc::clone(&clock), config: &config };
+        let transports_over = |family: Family, endpoint: &Endpoint| -> Arc<dyn HttpTransport> {
+            stack.http1_over(family, endpoint.clone(), VOTER)
+        };
+        let dns_over = |family: Family, server: &HostPort| -> Arc<dyn DnsTransport> {
+            Arc::new(stack.dns_over(family, server.clone(), VOTER))
+        };
+        let host = |settings: &mut Settings<'_>| Some(KernelSourceFactory::host(settings, &config, &clock));
+        let parts = Parts {
+            transports: &transports,
+            dns: &dns,
+            transports_over: &transports_over,
+            dns_over: &dns_over,
+            host: &host,
+            gateways: Arc::new(KernelGateways),
+            clock: Arc::clone(&clock),
+            config: &config,
+        };
         let plugins = registry.build(&mut settings, &parts)?;
         Some(Ports {
             sources: plugins.sources,

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ddns_core::config::{Config, SecretFile, SecretFiles, Settings};
 use ddns_core::memory_store::MemoryStoreFactory;
-use ddns_core::ports::{Clock, DnsError, DnsTransport, HttpError, HttpRequest, HttpResponse, HttpTransport};
+use ddns_core::ports::{
+    Clock, DnsError, DnsTransport, Gateway, Gateways, HttpError, HttpRequest, HttpResponse, HttpTransport, SourceError,
+};
 use ddns_core::registry::{Parts, ProviderRegistry};
 use ddns_core::time::{Instant, Wall};
+use ddns_discover::{DiscoverFactory, HttpPollFactory};
 use ddns_linux::KernelSourceFactory;
 use ddns_provider_cloudflare::{API_TOKEN, CloudflareFactory};
 use ddns_provider_dyndns2::{Dyndns2Factory, PASSWORD};
 use ddns_provider_rfc2136::{Rfc2136Factory, TSIG_KEY};
 use ddns_store_file::FileStoreFactory;
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
 
 const SECRETS: [&str; 3] = [API_TOKEN.name, TSIG_KEY.name, PASSWORD.name];
 
@@ -32,6 +36,12 @@ impl Clock for Closed {
 
     fn sleep_until(&self, _deadline: Instant) -> BoxFuture<'static, ()> {
         std::future::pending().boxed()
+    }
+}
+
+impl Gateways for Closed {
+    fn watch(&self) -> BoxStream<'static, Result<Vec<Gateway>, SourceError>> {
+        futures_util::stream::pending().boxed()
     }
 }
 
@@ -69,6 +79,9 @@ pub fn environment(text: &[u8]) {
 
     let registry = ProviderRegistry::default()
         .source(Box::new(KernelSourceFactory))
+        .source(Box::new(DiscoverFactory::always()))
+        .source(Box::new(DiscoverFactory::auto()))
+        .source(Box::new(HttpPollFactory))
         .provider(Box::new(CloudflareFactory))
         .provider(Box::new(Rfc2136Factory))
         .provider(Box::new(Dyndns2Factory))
@@ -77,10 +90,15 @@ pub fn environment(text: &[u8]) {
     let known = registry.variables();
     let mut settings = Settings::new(environment.clone(), &known, &Echo);
     let config = Config::read(&mut settings);
+    let clock: Arc<dyn Clock> = Arc::new(Closed);
     let parts = Parts {
         transports: &|_| Arc::new(Closed),
         dns: &|_| Arc::new(Closed),
-        clock: Arc::new(Closed),
+        transports_over: &|_, _| Arc::new(Closed),
+        dns_over: &|_, _| Arc::new(Closed),
+        host: &|settings| Some(KernelSourceFactory::host(settings, &config, &clock)),
+        gateways: Arc::new(Closed),
+        clock: Arc::clone(&clock),
         config: &config,
     };
     let plugins = registry.build(&mut settings, &parts);

@@ -33,6 +33,16 @@ pub enum Protocol {
     Pcp,
 }
 
+impl Protocol {
+    /// A word for logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NatPmp => "nat-pmp",
+            Self::Pcp => "pcp",
+        }
+    }
+}
+
 /// A mapping that is wanted, for UDP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MapRequest {

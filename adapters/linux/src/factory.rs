@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ddns_core::config::{Config, Kind, Settings, Variable};
-use ddns_core::ports::IpSource;
+use ddns_core::ports::{Clock, IpSource};
 use ddns_core::registry::{Factory, Parts};
 
 use crate::{Hook, KernelOptions, KernelSource};
@@ -34,17 +34,24 @@ impl Factory<dyn IpSource> for KernelSourceFactory {
     }
 
     fn build(&self, settings: &mut Settings<'_>, parts: &Parts<'_>) -> Option<Arc<dyn IpSource>> {
+        Some(Self::host(settings, parts.config, &parts.clock))
+    }
+}
+
+impl KernelSourceFactory {
+    /// The source of the host's own addresses, as the settings want it.
+    pub fn host(settings: &mut Settings<'_>, config: &Config, clock: &Arc<dyn Clock>) -> Arc<dyn IpSource> {
         let word = settings.choice(&KERNEL_HOOK);
         let hook = Hook::LADDER.into_iter().find(|rung| rung.as_str() == word).unwrap_or_default();
         let options = KernelOptions {
             hook,
-            interfaces: interfaces(parts.config),
-            batch: parts.config.event_capacity,
-            audit: parts.config.audit_interval,
+            interfaces: interfaces(config),
+            batch: config.event_capacity,
+            audit: config.audit_interval,
             drop_privileges: true,
             ..KernelOptions::default()
         };
-        Some(Arc::new(KernelSource::new(options, Arc::clone(&parts.clock))))
+        Arc::new(KernelSource::new(options, Arc::clone(clock)))
     }
 }
 

@@ -101,7 +101,7 @@ impl World {
         }
         for action in effects.actions {
             match action {
-                Action::Watch { .. } | Action::AddressesHeld(_) | Action::CloseIdle => {}
+                Action::Watch { .. } | Action::LookAgain { .. } | Action::AddressesHeld(_) | Action::CloseIdle => {}
                 Action::Probe => self.answer(Event::Probed(PathReport { targets: vec![("t".into(), None, None)] })),
                 Action::Resolve { record, ask, .. } => {
                     let addresses = self.records[record.0].addresses.clone();

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::effects::Transition;
-use crate::address::{Family, Hint, Snapshot};
+use crate::address::{Discovered, Family, Hint, Snapshot};
 use crate::config::SourceId;
 use crate::selection::Candidates;
 use crate::settle::Settle;
@@ -59,7 +59,9 @@ impl Lane {
         let changed = candidates != self.candidates;
         let adopt = self.settle.observe(now, &candidates, self.published);
         let missed = wanted || self.published.is_some() || !candidates.rejected.is_empty();
+        let asking = snapshot.discovered(self.family) == Some(Discovered::Asking);
         self.unavailable = match self.unavailable {
+            _ if asking => Unavailable::No,
             _ if !(missed && candidates.publishable.is_empty()) => Unavailable::No,
             Unavailable::No => Unavailable::TellAt(now + GAP),
             noted @ (Unavailable::TellAt(_) | Unavailable::Told) => noted,

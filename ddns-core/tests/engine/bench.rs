@@ -45,6 +45,9 @@ pub struct Bench {
     pub saves: usize,
     pub probes: usize,
     pub watches: usize,
+    pub looks_again: usize,
+    /// What connections were told to be from.
+    pub held: Vec<Vec<IpAddr>>,
     pub most_provider_calls_at_once: usize,
     pub fails: Option<Fails>,
     pub fail_times: Option<usize>,
@@ -102,6 +105,8 @@ impl Bench {
             saves: 0,
             probes: 0,
             watches: 0,
+            looks_again: 0,
+            held: Vec::new(),
             most_provider_calls_at_once: 0,
             fails: None,
             fail_times: None,
@@ -147,6 +152,16 @@ impl Bench {
     /// A source tells these addresses of these interfaces.
     pub fn told(&mut self, source: SourceId, held: &[(&str, &str)]) {
         self.news(source, held, Hint::new("model", self.now, 1));
+    }
+
+    /// A source that asks others has this to tell.
+    pub fn discovered(&mut self, event: IpChangeEvent) {
+        self.step(Event::Addresses { source: SourceId(0), event });
+        self.settle();
+    }
+
+    pub fn hint(&self) -> Hint {
+        Hint::new("model", self.now, 1)
     }
 
     fn news(&mut self, source: SourceId, held: &[(&str, &str)], hint: Hint) {
@@ -235,7 +250,15 @@ impl Bench {
                 self.watches += 1;
                 None
             }
-            Action::AddressesHeld(_) | Action::CloseIdle => None,
+            Action::LookAgain { .. } => {
+                self.looks_again += 1;
+                None
+            }
+            Action::AddressesHeld(held) => {
+                self.held.push(held);
+                None
+            }
+            Action::CloseIdle => None,
             Action::Probe => {
                 self.probes += 1;
                 let error = (!self.wan).then(|| "no answer".to_owned());
@@ -397,6 +420,8 @@ pub fn kinds(log: &[Transition]) -> Vec<&'static str> {
         Transition::SourceRestored { .. } => "source restored",
         Transition::Woke { .. } => "woke",
         Transition::Distress(_) => "distress",
+        Transition::Elected(_) => "elected",
+        Transition::Nat(_) => "nat",
         Transition::Folded { .. } => "folded",
         Transition::Unsupported { .. } => "unsupported",
         Transition::Checked { .. } => "checked",
