@@ -1,31 +1,42 @@
 //! A small world on loopback for the demo and the black-box tests.
 //!
 //! [`World`] is two network namespaces joined by a veth pair: the `host`, where `ddnsd` runs, and the `internet`, where
-//! [`Named`] (a real BIND 9) and [`CloudflareDouble`] (the Cloudflare API over real TLS) answer. Everything also runs on
-//! plain loopback, without namespaces and without root. Each part goes away when it is dropped.
+//! [`Named`] (a real BIND 9) and [`CloudflareDouble`] (the Cloudflare API over real TLS) answer. Everything there also runs
+//! on plain loopback, without namespaces and without root. [`NatWorld`] puts a router between the two, with [`Miniupnpd`] on
+//! it, and [`Coturn`], [`Whoami`] and [`EchoServer`] beyond. Each part goes away when it is dropped.
 
 pub mod certificates;
 pub mod clock;
 pub mod cloudflare;
+pub mod coturn;
 pub mod daemon;
 pub mod dns_relay;
 pub mod dynamic_update;
 pub mod dyndns2;
+pub mod echo;
 pub mod knot;
+pub mod miniupnpd;
 pub mod named;
 pub mod namespace;
+pub mod nat_world;
 mod process;
 pub mod schema;
+pub mod whoami;
 pub mod world;
 
 pub use certificates::{Authority, Identity};
 pub use cloudflare::{CloudflareDouble, Exchange, Fault, Record, Scope};
+pub use coturn::Coturn;
 pub use daemon::Daemon;
 pub use dns_relay::{DnsRelay, RelayFault};
 pub use dyndns2::{DyndnsDouble, DyndnsFault};
+pub use echo::{EchoMode, EchoServer};
 pub use knot::Knot;
+pub use miniupnpd::Miniupnpd;
 pub use named::Named;
 pub use namespace::{Namespace, require_root};
+pub use nat_world::NatWorld;
 pub use process::{ProcessHandle, Signal};
 pub use schema::Schema;
+pub use whoami::Whoami;
 pub use world::World;

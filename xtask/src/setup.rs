@@ -1,6 +1,8 @@
 //! Installs what this machine lacks: each component once, with the reason.
 
 use std::env;
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -59,12 +61,14 @@ struct Component {
 enum Install {
     /// Debian packages, for which root is needed.
     Debian(&'static [&'static str]),
+    /// A Debian package whose own service never starts.
+    Asleep { package: &'static str, service: &'static str },
     /// A crate with a binary, into `target/tools`.
     Cargo { package: &'static str, version: &'static str, features: &'static [&'static str] },
 }
 
 /// In the order of installation: bpf-linker is linked with the packages above it.
-const COMPONENTS: [Component; 14] = [
+const COMPONENTS: [Component; 17] = [
     Component {
         name: "C compiler",
         purpose: Purpose::Demo,
@@ -127,6 +131,27 @@ const COMPONENTS: [Component; 14] = [
         why: "tests let a real router advertise prefixes",
         present: || Path::new("/usr/sbin/radvd").exists(),
         install: Install::Debian(&["radvd"]),
+    },
+    Component {
+        name: "nftables",
+        purpose: Purpose::Test,
+        why: "tests put hosts behind NAT",
+        present: || runs("nft", "--version"),
+        install: Install::Debian(&["nftables"]),
+    },
+    Component {
+        name: "miniupnpd",
+        purpose: Purpose::Test,
+        why: "tests ask a real router: PCP, NAT-PMP, UPnP; this package has no service",
+        present: || runs("miniupnpd", "--version"),
+        install: Install::Debian(&["miniupnpd-nftables"]),
+    },
+    Component {
+        name: "coturn",
+        purpose: Purpose::Test,
+        why: "tests ask a real STUN server",
+        present: || Path::new("/usr/bin/turnserver").exists(),
+        install: Install::Asleep { package: "coturn", service: "coturn.service" },
     },
     Component {
         name: "QEMU",
@@ -192,8 +217,13 @@ fn provide(purpose: Purpose, only_check: bool) -> Result<()> {
     }
     let mut packages = Vec::new();
     for component in &missing {
-        if let Install::Debian(names) = component.install {
-            packages.extend_from_slice(names);
+        match component.install {
+            Install::Debian(names) => packages.extend_from_slice(names),
+            Install::Asleep { package, service } => {
+                complain(mask(service));
+                packages.push(package);
+            }
+            Install::Cargo { .. } => {}
         }
     }
     if !packages.is_empty() {
@@ -247,6 +277,17 @@ fn apt(packages: &[&str]) -> Result<()> {
         ensure!(status.success(), "`apt-get {arguments}` failed ({status})");
     }
     Ok(())
+}
+
+/// Masks a service before it comes, as `systemctl mask` does, also where systemd doesn't run.
+fn mask(service: &str) -> Result<()> {
+    let directory = Path::new("/etc/systemd/system");
+    let link = directory.join(service);
+    if !is_root() || link.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+    symlink("/dev/null", &link).with_context(|| format!("masking {service}"))
 }
 
 fn cargo_install(package: &str, version: &str, features: &[&str]) -> Result<()> {
