@@ -107,7 +107,7 @@ impl Bench {
     }
 
     fn pass(&mut self, time: Duration) {
-        self.now = self.now + time;
+        self.now += time;
         let orders = self.machine.tick(self.now);
         self.take(orders);
     }
