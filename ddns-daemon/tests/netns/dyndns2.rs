@@ -14,7 +14,7 @@ const PASSWORD: &str = "correct horse 5";
 const CREDENTIALS: &str = "b3BlcmF0b3JAZXhhbXBsZS5jb206Y29ycmVjdCBob3JzZSA1";
 
 fn service(scene: &Scene<'_>) -> Result<DyndnsDouble> {
-    let at = (Some(&scene.world.internet), (CLOUDFLARE_IPV4, 8445).into());
+    let at = (Some(scene.internet), (CLOUDFLARE_IPV4, 8445).into());
     DyndnsDouble::start(at, scene.identity.server_config()?, CREDENTIALS, (ZONE, &[NAME]), Some(&scene.named))
 }
 

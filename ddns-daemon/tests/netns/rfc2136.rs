@@ -12,7 +12,7 @@ use crate::scene::{NAME, PATIENCE, Scene, ZONE, ipv4, wait_line, wait_ready};
 /// A middleman before the name server, which counts what passes.
 fn relay(scene: &Scene<'_>) -> Result<DnsRelay> {
     let address = (CLOUDFLARE_IPV4, 5353).into();
-    DnsRelay::start(Some(&scene.world.internet), address, scene.named.dns())
+    DnsRelay::start(Some(scene.internet), address, scene.named.dns())
 }
 
 /// Starts ddnsd with this key file; `changes` as for [`Scene::start`].

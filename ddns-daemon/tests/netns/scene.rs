@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ddns_testbed::world::HOST_INTERFACE;
-use ddns_testbed::{Authority, CloudflareDouble, Daemon, Identity, Named, Record, Schema, Signal, World};
+use ddns_testbed::{Authority, CloudflareDouble, Daemon, Identity, Named, Namespace, Record, Schema, Signal, World};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -20,37 +20,55 @@ pub const NAME: &str = "vpn.ddns.test";
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The addresses of the services, which their certificates are for.
-const SERVICES: [&str; 4] = ["192.0.2.10", "192.0.2.53", "2001:db8::10", "2001:db8::53"];
+const SERVICES: [&str; 11] = [
+    "192.0.2.10",
+    "192.0.2.53",
+    "2001:db8::10",
+    "2001:db8::53",
+    "192.0.2.20",
+    "2001:db8::20",
+    "192.0.2.31",
+    "192.0.2.32",
+    "192.0.2.33",
+    "192.0.2.34",
+    "192.0.2.35",
+];
 
 /// The services of a world: a Cloudflare double that publishes into a real BIND, which answers DoH.
 pub struct Scene<'a> {
     pub double: CloudflareDouble,
     pub named: Named<'a>,
-    pub world: &'a World,
+    host: &'a Namespace,
+    pub internet: &'a Namespace,
     pub identity: Identity,
     directory: TempDir,
 }
 
 impl<'a> Scene<'a> {
     pub fn new(world: &'a World) -> Result<Self> {
+        Self::among(&world.host, &world.internet)
+    }
+
+    /// The services in one namespace, for the host in the other.
+    pub fn among(host: &'a Namespace, internet: &'a Namespace) -> Result<Self> {
         let authority = Authority::new()?;
         let identity = authority.issue(&SERVICES)?;
-        let named = Named::start(&world.internet, &World::resolver_addresses(), &[ZONE], &identity)?;
+        let named = Named::start(internet, &World::resolver_addresses(), &[ZONE], &identity)?;
         let double = CloudflareDouble::builder(identity.server_config()?, TOKEN)
-            .inside(&world.internet, &World::cloudflare_addresses())
+            .inside(internet, &World::cloudflare_addresses())
             .zone(ZONE)
             .publishing_to(&named)
             .start()?;
         let directory = tempfile::tempdir()?;
         authority.write_pem(&directory.path().join("ca.pem"))?;
         fs::write(directory.path().join("token"), TOKEN)?;
-        Ok(Self { double, named, world, identity, directory })
+        Ok(Self { double, named, host, internet, identity, directory })
     }
 
     /// A second account at the same provider.
     pub fn second_account(&self) -> Result<CloudflareDouble> {
         CloudflareDouble::builder(self.identity.server_config()?, SECOND_TOKEN)
-            .inside(&self.world.internet, &World::cloudflare_addresses())
+            .inside(self.internet, &World::cloudflare_addresses())
             .at_port(8444)
             .zone(ZONE)
             .publishing_to(&self.named)
@@ -95,7 +113,7 @@ impl<'a> Scene<'a> {
     pub fn start(&self, changes: &[(&str, &str)]) -> Result<Daemon> {
         let environment = self.environment(changes);
         let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        Daemon::start(Some(&self.world.host), Path::new(env!("CARGO_BIN_EXE_ddnsd")), &environment)
+        Daemon::start(Some(self.host), Path::new(env!("CARGO_BIN_EXE_ddnsd")), &environment)
     }
 
     /// The same as a user without any capability, on whose behalf the kernel refuses eBPF.
@@ -103,7 +121,7 @@ impl<'a> Scene<'a> {
         let environment = self.environment(changes);
         let environment: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let drop = ["--bounding-set=-all", "--inh-caps=-all", env!("CARGO_BIN_EXE_ddnsd")];
-        Daemon::start_with_arguments(Some(&self.world.host), Path::new("/usr/bin/setpriv"), &drop, &environment)
+        Daemon::start_with_arguments(Some(self.host), Path::new("/usr/bin/setpriv"), &drop, &environment)
     }
 
     /// Waits until both the API and DNS hold the address.
