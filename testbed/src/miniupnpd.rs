@@ -31,6 +31,15 @@ pub struct Miniupnpd<'a> {
 impl<'a> Miniupnpd<'a> {
     /// Starts it on the world's router, without mappings, and waits until it serves all three protocols.
     pub fn start(world: &'a NatWorld) -> Result<Self> {
+        Self::launch(world, "yes", "Listening for NAT-PMP/PCP traffic on port 5351")
+    }
+
+    /// Like [`start`](Self::start), but it serves UPnP alone.
+    pub fn start_with_upnp_alone(world: &'a NatWorld) -> Result<Self> {
+        Self::launch(world, "no", "HTTP listening on port")
+    }
+
+    fn launch(world: &'a NatWorld, nat_pmp: &str, sign: &str) -> Result<Self> {
         let router = &world.router;
         ensure!(
             Path::new(PROGRAM).exists(),
@@ -44,7 +53,7 @@ impl<'a> Miniupnpd<'a> {
             &configuration,
             format!(
                 "ext_ifname={ROUTER_WAN_INTERFACE}\nlistening_ip={ROUTER_LAN_INTERFACE}\nhttp_port=0\n\
-                 enable_natpmp=yes\nenable_upnp=yes\nsecure_mode=yes\nsystem_uptime=no\nnotify_interval=60\n\
+                 enable_natpmp={nat_pmp}\nenable_upnp=yes\nsecure_mode=yes\nsystem_uptime=no\nnotify_interval=60\n\
                  clean_ruleset_interval=600\nuuid=d5b6a6a2-25b5-4c3a-8f8e-2f7d5c4b3a29\n\
                  upnp_table_name=miniupnpd\nupnp_nat_table_name=miniupnpd\nupnp_forward_chain=upnp_forward\n\
                  upnp_nat_chain=upnp_prerouting\nupnp_nat_postrouting_chain=upnp_postrouting\n\
@@ -55,7 +64,7 @@ impl<'a> Miniupnpd<'a> {
         command.arg("-d").arg("-f").arg(&configuration).arg("-P").arg(directory.path().join("pid"));
         let process = Process::start("miniupnpd", &mut command)?;
         let miniupnpd = Self { process, _directory: directory, router };
-        miniupnpd.wait_for_line("Listening for NAT-PMP/PCP traffic on port 5351", 0)?;
+        miniupnpd.wait_for_line(sign, 0)?;
         Ok(miniupnpd)
     }
 
