@@ -111,17 +111,20 @@ fn an_echo_service_that_answers_wrongly_is_told_apart() {
 #[test]
 fn an_echo_service_with_a_certificate_of_somebody_else_is_not_heard() {
     let world = NatWorld::new().expect("a world");
-    let (authority, _) = authority_and_identity();
+    let (authority, own) = authority_and_identity();
     let (_, foreign) = authority_and_identity();
     let names = ECHO_ADDRESSES.map(|address| address.to_string());
     let expired = authority.issue_with(&[&names[0], &names[1]], Validity::Expired).expect("an identity");
     let misnamed = authority.issue_for_wrong_name().expect("an identity");
+    let server = echo_server(&world, &own);
     for identity in [foreign, expired, misnamed] {
-        let server = echo_server(&world, &identity);
+        server.present(identity.server_config().expect("TLS"));
         let outcome = ask(&world, &echo_voter(&server, &authority, LIMITS), Family::V4);
         assert!(matches!(outcome, Err(VoteError::Intercepted(_))), "{outcome:?}");
-        assert!(server.clients().is_empty());
     }
+    assert!(server.clients().is_empty());
+    server.present(own.server_config().expect("TLS"));
+    assert_eq!(ask(&world, &echo_voter(&server, &authority, LIMITS), Family::V4).expect("itself again"), EXTERNAL_IPV4);
 }
 
 /// Faults 20 and 22.
