@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::{
     Namespace,
     nat_world::{NatWorld, ROUTER_LAN_INTERFACE, ROUTER_WAN_INTERFACE, nft, ruleset},
-    process::{Process, ProcessHandle, Signal},
+    process::Process,
 };
 
 const PROGRAM: &str = "/usr/sbin/miniupnpd";
@@ -19,7 +19,7 @@ const CHAINS: &str = "table inet miniupnpd\ndelete table inet miniupnpd\ntable i
     chain prerouting {\n  type nat hook prerouting priority -100;\n  jump upnp_prerouting;\n }\n chain upnp_prerouting {\n }\n \
     chain postrouting {\n  type nat hook postrouting priority 100;\n  jump upnp_postrouting;\n }\n chain upnp_postrouting {\n }\n}\n";
 
-/// A running `miniupnpd`. It takes only a public external address for one (11.0.0.0/8 will do, documentation prefixes
+/// A running `miniupnpd`. It notices by itself that its external address changes, and announces the new one. It takes only a public external address for one (11.0.0.0/8 will do, documentation prefixes
 /// won't), and counts its epoch from its own start. It is killed when dropped; the mappings it made stay until the next
 /// start.
 pub struct Miniupnpd<'a> {
@@ -86,15 +86,5 @@ impl<'a> Miniupnpd<'a> {
     /// Waits until a line from number `start` on contains `text`.
     pub fn wait_for_line(&self, text: &str, start: usize) -> Result<()> {
         self.process.wait_for(text, start, STARTUP, |line| line.contains(text).then_some(())).map(drop)
-    }
-
-    /// A handle for signals.
-    pub fn handle(&self) -> ProcessHandle {
-        self.process.handle()
-    }
-
-    /// Makes it look at its external address and announce it: what the scripts of a router do after a reconnect.
-    pub fn announce(&self) -> Result<()> {
-        self.handle().signal(Signal::USR1)
     }
 }
