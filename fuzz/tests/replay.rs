@@ -34,7 +34,9 @@ macro_rules! targets {
     };
 }
 
-targets!(cloudflare dns environment netlink ring_record saved_state state_slots);
+targets!(
+    announcement cloudflare dns echo environment netlink ring_record router saved_state state_slots stun whoami
+);
 
 #[test]
 fn every_target_has_a_corpus_and_every_corpus_a_target() {

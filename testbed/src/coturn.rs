@@ -31,7 +31,18 @@ impl Coturn {
         // It logs to standard output, of which nobody reads anything.
         let mut command = namespace.command("sh");
         command.args(["-c", r#"exec "$0" "$@" >&2"#, PROGRAM]);
-        command.args(["-n", "--stun-only", "--no-tls", "--no-dtls", "--no-cli", "--log-file=stdout", "--simple-log"]);
+        // It tells of its listeners only when it is verbose.
+        command.args([
+            "-n",
+            "-v",
+            "--stun-only",
+            "--no-tcp",
+            "--no-tls",
+            "--no-dtls",
+            "--no-cli",
+            "--log-file=stdout",
+            "--simple-log",
+        ]);
         command.arg(format!("--listening-port={STUN_PORT}"));
         for address in addresses {
             command.arg(format!("--listening-ip={address}"));

@@ -52,8 +52,8 @@ pub enum EchoMode {
     Hang,
 }
 
-#[derive(Default)]
 struct State {
+    tls: Arc<ServerConfig>,
     mode: EchoMode,
     clients: Vec<IpAddr>,
 }
@@ -80,7 +80,7 @@ impl EchoServer {
     }
 
     fn launch(namespace: Option<&Namespace>, wanted: Vec<SocketAddr>, tls: Arc<ServerConfig>) -> Result<Self> {
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = Arc::new(Mutex::new(State { tls, mode: EchoMode::default(), clients: vec![] }));
         let (stop, stopped) = oneshot::channel();
         let (started, starting) = mpsc::channel();
         let shared = Arc::clone(&state);
@@ -96,7 +96,7 @@ impl EchoServer {
                     return;
                 }
                 for listener in listeners {
-                    tokio::spawn(accept(listener, TlsAcceptor::from(Arc::clone(&tls)), Arc::clone(&shared)));
+                    tokio::spawn(accept(listener, Arc::clone(&shared)));
                 }
                 // It only ever ends by the drop of the sender.
                 drop(stopped.await);
@@ -111,6 +111,11 @@ impl EchoServer {
     /// What it answers from here on.
     pub fn set(&self, mode: EchoMode) {
         lock(&self.state).mode = mode;
+    }
+
+    /// As whom it presents itself on connections from here on.
+    pub fn present(&self, tls: Arc<ServerConfig>) {
+        lock(&self.state).tls = tls;
     }
 
     /// Who has asked, in order.
@@ -155,9 +160,10 @@ async fn listen(wanted: &[SocketAddr]) -> Result<(Vec<SocketAddr>, Vec<TcpListen
     Ok((bound, listeners))
 }
 
-async fn accept(listener: TcpListener, tls: TlsAcceptor, state: Arc<Mutex<State>>) {
+async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
     while let Ok((stream, client)) = listener.accept().await {
-        tokio::spawn(serve(stream, client.ip(), tls.clone(), Arc::clone(&state)));
+        let tls = TlsAcceptor::from(Arc::clone(&lock(&state).tls));
+        tokio::spawn(serve(stream, client.ip(), tls, Arc::clone(&state)));
     }
 }
 

@@ -1,0 +1,4 @@
+//! A whoami server's answer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ddns_fuzz::whoami(data));
