@@ -265,11 +265,12 @@ impl Engine {
         let after = self.readiness.state();
         // Once: a way that is half open for hours must not make a storm of attempts.
         let reached = report.targets.iter().any(|(_, _, error)| error.is_none());
-        let reached_again = reached && !std::mem::replace(&mut self.reached, reached)
-            || (before != Readiness::Ready && after == Readiness::Ready);
-        if reached_again && before == Readiness::NotReady {
+        let reached_before = std::mem::replace(&mut self.reached, reached);
+        let reached_anew = reached && !reached_before;
+        if reached_anew && before == Readiness::NotReady {
             self.look_again(effects);
         }
+        let reached_again = reached_anew || (before != Readiness::Ready && after == Readiness::Ready);
         for record in &mut self.records {
             if before == Readiness::Ready && after == Readiness::NotReady {
                 record.certain = false;

@@ -9,10 +9,9 @@ use tracing_subscriber::{Layer, fmt};
 /// Sends the log to standard error: ours from `level` on, that of libraries from WARN on.
 pub(crate) fn start(level: &str, format: &str) {
     let level: LevelFilter = level.parse().unwrap_or(LevelFilter::INFO);
-    let ours = ["ddnsd", "ddns_core", "ddns_linux", "ddns_http", "ddns_doh", "ddns_store_file", "ddns_ebpf"];
-    let targets = ours.into_iter().fold(Targets::new().with_default(level.min(LevelFilter::WARN)), |targets, ours| {
-        targets.with_target(ours, level)
-    });
+    // A target stands for all that begin with it.
+    let targets = Targets::new().with_default(level.min(LevelFilter::WARN));
+    let targets = targets.with_target("ddnsd", level).with_target("ddns_", level);
     let output = fmt::layer().with_writer(std::io::stderr);
     let layer = if format == "json" {
         output.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()

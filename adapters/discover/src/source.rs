@@ -166,6 +166,7 @@ impl Watch {
                 }
                 gateways = self.gateways.next() => {
                     let gateways = gateways.unwrap_or_else(|| Err(ended("the host's gateways")))?;
+                    tracing::debug!(?gateways, "The ways out of this host");
                     shared.gateways(gateways)
                 }
                 announcement = heard(self.announcements.as_ref()) => match announcement {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod audit;
+mod gateways;
 mod ipv6;
 mod lifetimes;
 mod namespace;

@@ -78,6 +78,10 @@ impl World {
         self.runtime.block_on(async { source.watch().next().await }).expect("a stream starts with an item")
     }
 
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
     pub fn current(&self, source: &KernelSource) -> Snapshot {
         self.runtime.block_on(source.current()).unwrap()
     }
