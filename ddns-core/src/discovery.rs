@@ -99,7 +99,8 @@ pub struct Discovery {
     options: Options,
     polls: Vec<Poll>,
     host: Option<Snapshot>,
-    gateways: Vec<Gateway>,
+    /// `None` until they have been told for the first time, before which nobody is asked.
+    gateways: Option<Vec<Gateway>>,
     epoch: Epoch,
     /// What the router said of itself last.
     router: Option<IpAddr>,
@@ -120,7 +121,7 @@ impl Discovery {
             options,
             polls,
             host: None,
-            gateways: Vec::new(),
+            gateways: None,
             epoch: Epoch::default(),
             router: None,
             router_asked: false,
@@ -146,14 +147,11 @@ impl Discovery {
     /// The gateways now. Another gateway than before is another way to the Internet.
     pub fn gateways(&mut self, now: Instant, gateways: Vec<Gateway>) -> Orders {
         let hint = Hint::new("gateway", now, 1);
-        if gateways != self.gateways {
-            let known = !self.gateways.is_empty();
-            self.gateways = gateways;
+        let before = self.gateways.replace(gateways);
+        if before.is_some() && before != self.gateways {
             self.epoch = Epoch::default();
-            if known {
-                self.router = None;
-                self.call(now, Call::Strong, hint);
-            }
+            self.router = None;
+            self.call(now, Call::Strong, hint);
         }
         self.orders(now, hint, Vec::new(), false)
     }
@@ -161,7 +159,7 @@ impl Discovery {
     /// The router has announced something. True if it was worth a look: it came from a gateway (FAULTS 26).
     pub fn announced(&mut self, now: Instant, announcement: &Announcement) -> (bool, Orders) {
         let hint = Hint::new(announcement.protocol, now, 1);
-        let genuine = self.gateways.iter().any(|gateway| gateway.address == announcement.from);
+        let genuine = self.gateways.iter().flatten().any(|gateway| gateway.address == announcement.from);
         if genuine {
             let lost = self.epoch.observe(now, announcement.epoch) == Judgement::Lost;
             let held = self.polls.iter().find(|poll| poll.family == Family::V4).and_then(Poll::held);
@@ -216,7 +214,7 @@ impl Discovery {
 
     /// The IPv4 gateway, to whom NAT-PMP and PCP are spoken.
     pub fn gateway(&self) -> Option<&Gateway> {
-        self.gateways.iter().find(|gateway| Family::of(&gateway.address) == Family::V4)
+        self.gateways.iter().flatten().find(|gateway| Family::of(&gateway.address) == Family::V4)
     }
 
     fn judge_nat(&self) -> Nat {
@@ -240,7 +238,7 @@ impl Discovery {
 
     /// A family is asked about if the host has any address of it to ask from, and, if so configured, none to publish.
     fn asks_about(&self, family: Family) -> bool {
-        let Some(host) = &self.host else { return false };
+        let (Some(host), Some(_)) = (&self.host, &self.gateways) else { return false };
         let own = Candidates::of(host, family, self.options.interface.as_deref());
         let has_own = !own.publishable.is_empty();
         // Loopback and link-local addresses are in neither list.
@@ -257,6 +255,13 @@ impl Discovery {
             let poll = &mut self.polls[index];
             elections.extend(poll.close(now, &self.options, &mut self.jitter));
             asks.extend(poll.begin(now, &self.options));
+        }
+        let router = self.options.voters.iter().find(|voter| voter.router).map(|voter| &voter.name);
+        let without_router = |election: &Election| {
+            election.family == Family::V4 && !election.ballots.iter().any(|ballot| Some(&ballot.voter) == router)
+        };
+        if elections.iter().any(without_router) {
+            self.router = None;
         }
         let of_router = |ask: &Ask| ask.family == Family::V4 && self.options.voters[ask.voter.0].router;
         self.router_asked |= asks.iter().any(of_router);
@@ -291,7 +296,8 @@ impl Discovery {
     fn discovered(&self, family: Family, host: &Snapshot) -> Discovered {
         let Some(poll) = self.polls.iter().find(|poll| poll.family == family) else { return Discovered::Nobody };
         let Some(seen) = poll.held() else {
-            return if poll.is_new() && self.asks_about(family) { Discovered::Asking } else { Discovered::Nobody };
+            let asking = poll.is_new() && (self.gateways.is_none() || self.asks_about(family));
+            return if asking { Discovered::Asking } else { Discovered::Nobody };
         };
         if family == Family::V4 && self.nat.class == NatClass::CarrierGrade {
             return Discovered::Refused(seen, Rejection::BehindCarrierGradeNat);

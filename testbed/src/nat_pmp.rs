@@ -14,7 +14,11 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{Namespace, namespace::spawn_thread, nat_world::GATEWAY};
+use crate::{
+    Namespace,
+    namespace::spawn_thread,
+    nat_world::{GATEWAY, ROUTER_LAN_INTERFACE},
+};
 
 const PORT: u16 = 5351;
 const ANNOUNCED_TO: (Ipv4Addr, u16) = (Ipv4Addr::new(224, 0, 0, 1), 5350);
@@ -37,6 +41,8 @@ pub struct NatPmpDouble {
 impl NatPmpDouble {
     /// Starts it on the router's LAN address.
     pub fn start(router: &Namespace, external: Ipv4Addr) -> Result<Self> {
+        // What goes to all hosts of the link goes to the LAN.
+        router.ip(&["route", "replace", "224.0.0.0/4", "dev", ROUTER_LAN_INTERFACE])?;
         let socket = router.enter(|| UdpSocket::bind((GATEWAY, PORT)))?.context("listening for NAT-PMP")?;
         socket.set_read_timeout(Some(TURN))?;
         let (begun, external, stop) =

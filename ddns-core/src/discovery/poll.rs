@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::election::{Cast, Count, Election, Rule};
+use super::election::{Cast, Count, Election, Rejected, Rule};
 use super::{Ask, Options, VoterId};
 use crate::address::{Family, Hint};
 use crate::backoff::{Backoff, Jitter};
@@ -214,6 +214,8 @@ impl Poll {
                 Ok(_) => *voter = Voter { spoke: true, ..Voter::default() },
                 // A majority did not wait for it.
                 Err(_) if !answered && *until > now => {}
+                // Behind another NAT the router's own word is no public address, and is wanted for just that.
+                Err(Rejected::Bogon(..) | Rejected::Dissent(_)) if options.voters[id.0].router => {}
                 Err(_) if heard => {
                     voter.failures = voter.failures.saturating_add(1);
                     if elected.is_some() {

@@ -43,14 +43,17 @@ struct Bench {
 }
 
 impl Bench {
+    /// A host of which only the gateway is known.
     fn new(options: Options) -> Self {
-        Self { machine: Discovery::new(options), now: Instant::from_nanos(1_000_000_000), asks: vec![], events: vec![] }
+        let now = Instant::from_nanos(1_000_000_000);
+        let mut bench = Self { machine: Discovery::new(options), now, asks: vec![], events: vec![] };
+        bench.gateway(GATEWAY);
+        bench
     }
 
     /// Five voters and a host behind a router, which the world sees as [`OLD`].
     fn settled() -> Self {
         let mut bench = Self::new(options(&["a", "b", "c", "d", "router"]));
-        bench.gateway(GATEWAY);
         bench.host(snapshot(&[PRIVATE]));
         bench.answer_all(OLD);
         assert_eq!(bench.discovered(), Some(Discovered::Address(ip(OLD))));
@@ -140,6 +143,17 @@ fn the_first_snapshot_comes_at_once_and_says_that_the_voters_are_being_asked() {
     bench.answer_all(OLD);
     assert_eq!(bench.discovered(), Some(Discovered::Address(ip(OLD))));
     assert_eq!(bench.last().elections[0].elected, Some(ip(OLD)));
+}
+
+/// The router is a voter, and its address is the gateway's.
+#[test]
+fn nobody_is_asked_before_the_gateways_are_known() {
+    let now = Instant::from_nanos(1_000_000_000);
+    let mut machine = Discovery::new(options(&["a", "router"]));
+    let orders = machine.host(now, snapshot(&[PRIVATE]), Hint::new("netlink", now, 1));
+    assert!(orders.asks.is_empty());
+    assert_eq!(orders.event.unwrap().snapshot.discovered(Family::V4), Some(Discovered::Asking));
+    assert_eq!(machine.gateways(now, vec![]).asks.len(), 2, "none is known as well");
 }
 
 #[test]
@@ -359,7 +373,6 @@ fn an_answer_to_an_earlier_round_counts_no_more() {
 #[test]
 fn behind_carrier_grade_nat_nothing_is_published_and_the_reason_is_told() {
     let mut bench = Bench::new(options(&["a", "b", "router"]));
-    bench.gateway(GATEWAY);
     bench.host(snapshot(&[PRIVATE]));
     bench.answer(|name| Some(Ok(ip(if name == "router" { "100.70.1.2" } else { OLD }))));
     assert_eq!(bench.discovered(), Some(Discovered::Refused(ip(OLD), Rejection::BehindCarrierGradeNat)));
@@ -380,10 +393,35 @@ fn the_word_of_the_router_is_compared_within_one_round() {
     assert_eq!(bench.last().nat.clone().unwrap().class, NatClass::Nat);
 }
 
+/// The router is asked in every round that it can answer, also when it had no public address to tell.
+#[test]
+fn a_router_that_told_a_shared_address_is_asked_again() {
+    let mut bench = Bench::new(options(&["a", "b", "router"]));
+    bench.host(snapshot(&[PRIVATE]));
+    bench.answer(|name| Some(Ok(ip(if name == "router" { "100.70.1.2" } else { OLD }))));
+    bench.pass(Duration::from_secs(1));
+    bench.announce(GATEWAY, Some(NEW), 10);
+    assert_eq!(bench.asked(), ["a", "b", "router"]);
+    bench.answer_all(NEW);
+    assert_eq!(bench.discovered(), Some(Discovered::Address(ip(NEW))));
+}
+
+/// While the router rests, what it said before it rested proves nothing.
+#[test]
+fn the_word_of_a_router_that_rests_is_forgotten() {
+    let mut bench = Bench::settled();
+    bench.next_deadline();
+    bench.answer(|name| (name == "router").then(|| Err(VoteError::TimedOut)).or(Some(Ok(ip(OLD)))));
+    bench.pass(Duration::from_secs(1));
+    let orders = bench.machine.look_again(bench.now);
+    bench.take(orders);
+    bench.answer(|name| Some(if name == "router" { Err(VoteError::TimedOut) } else { Ok(ip(NEW)) }));
+    assert_eq!(bench.last().nat.clone().unwrap().class, NatClass::Nat);
+}
+
 #[test]
 fn behind_two_routers_the_address_is_published_and_the_state_is_named() {
     let mut bench = Bench::new(options(&["a", "b", "router"]));
-    bench.gateway(GATEWAY);
     bench.host(snapshot(&[PRIVATE]));
     bench.answer(|name| Some(Ok(ip(if name == "router" { "10.0.0.2" } else { OLD }))));
     assert_eq!(bench.discovered(), Some(Discovered::Address(ip(OLD))));
