@@ -144,6 +144,18 @@ fn a_refusal_is_told_by_its_class() -> Result<()> {
     })
 }
 
+/// Nothing answers by UPnP here, which says less.
+#[test]
+fn of_several_failures_the_refusal_is_told() -> Result<()> {
+    let namespace = Namespace::create("router")?;
+    let script = |request: &[u8]| vec![vec![0, request[1] | 128, 0, if request[0] == 2 { 1 } else { 2 }, 0, 0, 0, 9]];
+    inside(&namespace, async || {
+        let vote = with_router(script, address).await?;
+        assert!(matches!(&vote, Err(VoteError::Refused(text)) if text.contains("NatPmp result 2")), "{vote:?}");
+        Ok(())
+    })
+}
+
 /// Fault 72.
 #[test]
 fn what_answers_another_request_does_not_count() -> Result<()> {
