@@ -163,8 +163,10 @@ fn what_answers_another_request_does_not_count() -> Result<()> {
     let script = |request: &[u8]| {
         let right = nat_pmp(request);
         let mut other_port = right.clone();
-        if let Some(octet) = other_port.get_mut(9) {
-            *octet ^= 1;
+        for at in [9, 11] {
+            if let Some(octet) = other_port.get_mut(at) {
+                *octet ^= 1;
+            }
         }
         let short = right.get(..right.len().saturating_sub(1)).unwrap_or_default().to_vec();
         if request.len() == 12 { vec![vec![], vec![0xff; 1500], short, other_port, right] } else { vec![right] }
