@@ -25,7 +25,8 @@ pub fn echo(body: &[u8]) {
     match parse(body) {
         Ok(address) => {
             let text = String::from_utf8_lossy(body);
-            let whole = text.trim_ascii().parse() == Ok(address);
+            let text = text.trim_ascii();
+            let whole = text.parse() == Ok(address);
             assert!(whole || text.lines().any(|line| line.starts_with("ip=")), "{address} of {text:?}");
         }
         Err(error) => check_told(&error),

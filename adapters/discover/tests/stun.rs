@@ -1,6 +1,7 @@
 //! The STUN voter against a scripted server on loopback.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::Result;
 use ddns_core::address::Family;
@@ -8,7 +9,9 @@ use ddns_core::config::HostPort;
 use ddns_core::ports::{VoteError, Voter};
 use ddns_discover::StunVoter;
 use tokio::net::UdpSocket;
+use tokio::time::timeout;
 
+const PATIENCE: Duration = Duration::from_secs(20);
 const LOOPBACK: &str = "127.0.0.1:0";
 
 /// A success response with MAPPED-ADDRESS.
@@ -31,8 +34,8 @@ async fn asked(
         let (length, client) = server.recv_from(&mut request).await?;
         script(server, request[..length].to_vec(), client).await
     };
-    let (vote, served) = tokio::join!(voter.ask(Family::V4), serve);
-    served?;
+    let (vote, served) = tokio::join!(voter.ask(Family::V4), timeout(PATIENCE, serve));
+    served??;
     Ok(vote)
 }
 

@@ -45,7 +45,7 @@ pub fn map_request(internal_port: u16, external_port: u16, lifetime: u32) -> [u8
 fn head(datagram: &[u8], operation: u8, length: usize) -> Option<(u16, u32)> {
     let [VERSION, code, ..] = *datagram else { return None };
     let (result, epoch) = u16_at(datagram, 2).zip(u32_at(datagram, 4))?;
-    let whole = datagram.len() == length || (result != 0 && datagram.len() == 8);
+    let whole = datagram.len() == length || datagram.len() == 8;
     (code == RESPONSE + operation && whole).then_some((result, epoch))
 }
 

@@ -30,9 +30,10 @@ pub fn question(name: &RecordName, rtype: WhoamiType, family: Family) -> Result<
     Ok(query)
 }
 
-/// The query with this id. It asks for no recursion: the server's own word is wanted.
+/// The query with this id. Recursion is desired as by any stub, since some of these names live on resolvers.
 pub fn query(id: u16, question: &Query) -> Result<Vec<u8>, VoteError> {
     let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+    message.metadata.recursion_desired = true;
     message.add_query(question.clone());
     message.to_vec().map_err(|_| garbage("the query has no wire form"))
 }

@@ -63,6 +63,16 @@ fn the_question_fits_type_and_family() {
 }
 
 #[test]
+fn the_names_in_use_are_names() {
+    for name in ["whoami.cloudflare", "o-o.myaddr.l.google.com", "myip.opendns.com"] {
+        let question = message::question(&name.parse().unwrap(), WhoamiType::Txt, Family::V4).unwrap();
+        let query = Message::from_vec(&message::query(ID, &question).unwrap()).unwrap();
+        assert_eq!(query.queries[0].name().to_ascii(), format!("{name}."));
+        assert!(query.metadata.recursion_desired && query.metadata.id == ID);
+    }
+}
+
+#[test]
 fn types_have_words() {
     for (word, rtype) in [
         ("A", WhoamiType::Address),

@@ -106,6 +106,9 @@ fn what_breaks_the_rules_is_garbage() {
     let mut longer = good;
     longer.push(0);
     assert!(is_garbage(response(&longer, &TRANSACTION)));
+    let mut empty = message(SUCCESS, &[(MAPPED_ADDRESS, &V4)]);
+    empty[3] = 0;
+    assert!(is_garbage(response(&empty, &TRANSACTION)), "more octets than it says");
     assert!(is_garbage(read(SUCCESS, &[])));
     for value in
         [&[0, 1][..], &V4[..7], &[0, 2, 0, 1, 1, 2, 3, 4], &[0, 3, 0, 1, 1, 2, 3, 4], &[0, 1, 0, 1, 1, 2, 3, 4, 5]]
@@ -130,10 +133,11 @@ fn a_fingerprint_must_be_right_and_last() {
     let mut changed = SAMPLE;
     changed[47] ^= 1;
     assert!(is_garbage(response(&changed, &SAMPLE_TRANSACTION)), "the fingerprint covers the address");
-    let mut longer = SAMPLE.to_vec();
-    longer.extend([0x80, 0x22, 0, 0]);
-    longer[3] += 4;
-    assert!(is_garbage(response(&longer, &SAMPLE_TRANSACTION)));
+    let mut early = message(SUCCESS, &[(MAPPED_ADDRESS, &V4), (FINGERPRINT, &[0; 4]), (0x8022, b"")]);
+    let at = early.len() - 12;
+    let sum = crc32fast::hash(&early[..at]) ^ FINGERPRINT_MASK;
+    early[at + 4..at + 8].copy_from_slice(&sum.to_be_bytes());
+    assert!(is_garbage(response(&early, &TRANSACTION)), "something follows it");
 }
 
 #[test]
