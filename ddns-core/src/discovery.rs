@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 pub use election::{Ballot, Election, Rejected};
-pub use epoch::{Epoch, Judgement};
+pub use epoch::{Epoch, Judgement, Protocol};
 pub use mapping::{MapRequest, Mapped, Mapping, MappingStatus};
 pub use nat::{Evidence, Nat, NatClass};
 use poll::{Call, Poll};
@@ -69,9 +69,12 @@ pub struct Announcement {
     pub epoch: u32,
     /// The router's address outside, where the announcement tells it.
     pub external: Option<IpAddr>,
-    /// The protocol, a word for logs and metrics.
-    pub protocol: &'static str,
+    /// The protocol.
+    pub protocol: Protocol,
 }
+
+/// One per protocol: the two judge differently.
+const UNKNOWN: [Epoch; 2] = [Epoch::new(Protocol::NatPmp), Epoch::new(Protocol::Pcp)];
 
 /// A question to one voter. The answer comes back by [`Discovery::answered`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -101,7 +104,7 @@ pub struct Discovery {
     host: Option<Snapshot>,
     /// `None` until they have been told for the first time, before which nobody is asked.
     gateways: Option<Vec<Gateway>>,
-    epoch: Epoch,
+    epochs: [Epoch; 2],
     /// What the router said of itself last.
     router: Option<IpAddr>,
     /// It has been asked and has not answered: what it said before is not to be compared with what the world says now.
@@ -122,7 +125,7 @@ impl Discovery {
             polls,
             host: None,
             gateways: None,
-            epoch: Epoch::default(),
+            epochs: UNKNOWN,
             router: None,
             router_asked: false,
             nat: Nat::judge(&Evidence::default()),
@@ -149,7 +152,7 @@ impl Discovery {
         let hint = Hint::new("gateway", now, 1);
         let before = self.gateways.replace(gateways);
         if before.is_some() && before != self.gateways {
-            self.epoch = Epoch::default();
+            self.epochs = UNKNOWN;
             self.router = None;
             self.call(now, Call::Strong, hint);
         }
@@ -158,10 +161,10 @@ impl Discovery {
 
     /// The router has announced something. True if it was worth a look: it came from a gateway (FAULTS 26).
     pub fn announced(&mut self, now: Instant, announcement: &Announcement) -> (bool, Orders) {
-        let hint = Hint::new(announcement.protocol, now, 1);
+        let hint = Hint::new(announcement.protocol.as_str(), now, 1);
         let genuine = self.gateways.iter().flatten().any(|gateway| gateway.address == announcement.from);
         if genuine {
-            let lost = self.epoch.observe(now, announcement.epoch) == Judgement::Lost;
+            let lost = self.router_epoch(now, announcement.protocol, announcement.epoch);
             let held = self.polls.iter().find(|poll| poll.family == Family::V4).and_then(Poll::held);
             let news = announcement.external.is_some_and(|external| Some(external) != held);
             self.call(now, if lost || news { Call::Strong } else { Call::Hint }, hint);
@@ -172,8 +175,8 @@ impl Discovery {
     }
 
     /// The router's epoch as another exchange with it has shown; true if it has forgotten its mappings.
-    pub fn router_epoch(&mut self, now: Instant, epoch: u32) -> bool {
-        self.epoch.observe(now, epoch) == Judgement::Lost
+    pub fn router_epoch(&mut self, now: Instant, protocol: Protocol, epoch: u32) -> bool {
+        self.epochs[protocol as usize].observe(now, epoch) == Judgement::Lost
     }
 
     /// Somebody found the way to the Internet open again, or has another reason to doubt.

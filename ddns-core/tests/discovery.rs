@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ddns_core::address::{AddressFlags, Discovered, Family, Hint, InterfaceAddress, Snapshot};
-use ddns_core::discovery::{Announcement, Ask, Discovery, Options, Orders, VoterSpec};
+use ddns_core::discovery::{Announcement, Ask, Discovery, Options, Orders, Protocol, VoterSpec};
 use ddns_core::ports::{Gateway, VoteError};
 use ddns_core::time::Instant;
 use dice::Dice;
@@ -39,6 +39,18 @@ enum Mood {
     /// The same wrong address as all other liars.
     Lies,
 }
+
+const MOODS: [Mood; 9] = [
+    Mood::Honest,
+    Mood::Honest,
+    Mood::Silent,
+    Mood::Refuses,
+    Mood::Page,
+    Mood::OtherFamily,
+    Mood::Bogon,
+    Mood::Stale,
+    Mood::Lies,
+];
 
 enum Item {
     AddressChanges { announced: bool },
@@ -226,7 +238,9 @@ impl World {
                 let dead = !std::mem::replace(&mut self.line, true);
                 if dead { self.machine.look_again(stamp) } else { return }
             }
-            Item::GatewayChanges => self.machine.gateways(stamp, vec![gateway(u8::try_from(self.dice.below(3)).unwrap())]),
+            Item::GatewayChanges => {
+                self.machine.gateways(stamp, vec![gateway(u8::try_from(self.dice.below(3)).unwrap())])
+            }
             Item::Forged => self.announce(99, wrong()),
             Item::Distress => {
                 let distress = ddns_core::address::Distress { retransmissions: 9, resets: 0 };
@@ -246,22 +260,16 @@ impl World {
     fn announce(&mut self, from: u8, external: IpAddr) -> Orders {
         let epoch = u32::try_from(self.dice.below(100_000)).unwrap();
         let from = gateway(from).address;
-        let announcement = Announcement { from, epoch, external: Some(external), protocol: "nat-pmp" };
+        let announcement = Announcement { from, epoch, external: Some(external), protocol: Protocol::NatPmp };
         self.machine.announced(self.stamp(), &announcement).1
     }
 
     /// Never more liars and laggards than the machine is to withstand.
     fn mood(&mut self) -> Mood {
         let astray = self.moods.iter().filter(|mood| matches!(mood, Mood::Lies | Mood::Stale)).count();
-        match self.dice.below(9) {
-            0 => Mood::Silent,
-            1 => Mood::Refuses,
-            2 => Mood::Page,
-            3 => Mood::OtherFamily,
-            4 => Mood::Bogon,
-            5 if astray < self.liars => Mood::Stale,
-            6 | 7 if astray < self.liars => Mood::Lies,
-            _ => Mood::Honest,
+        match self.dice.pick(&MOODS) {
+            Mood::Lies | Mood::Stale if astray >= self.liars => Mood::Honest,
+            mood => mood,
         }
     }
 

@@ -3,10 +3,11 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
 
+use ddns_core::discovery::Protocol;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 use tokio::net::UdpSocket as AsyncSocket;
 
-use crate::router::{Protocol, nat_pmp, pcp};
+use crate::router::{nat_pmp, pcp};
 
 /// All hosts on the link.
 pub const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);

@@ -8,7 +8,6 @@ pub mod announcements;
 mod big_endian;
 mod datagram;
 pub mod echo;
-pub mod epoch;
 mod factory;
 mod quote;
 mod random;
@@ -20,9 +19,8 @@ pub mod whoami;
 
 pub use announcements::{Announcement, Announcements};
 pub use echo::EchoVoter;
-pub use epoch::{Epoch, Judgement};
 pub use factory::{DISCOVER_QUORUM, DISCOVER_SOURCES, DiscoverFactory, HttpPollFactory};
-pub use router::{MapError, MapRequest, Mapping, Protocol, Router};
+pub use router::{MapError, MapRequest, Mapping, Router};
 pub use source::{DiscoverSource, Sight};
 pub use stun::StunVoter;
 pub use whoami::{WhoamiType, WhoamiVoter};

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use ddns_core::discovery::Protocol;
 use ddns_core::ports::{Cause, VoteError};
 use tokio::net::UdpSocket;
 
@@ -23,25 +24,6 @@ pub const PORT: u16 = 5351;
 const WAITS: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(500), Duration::from_millis(1000)];
 /// How long the mapping lasts by which PCP tells the external address (RFC 6887 §11.6), should its end get lost.
 const SHORT: Duration = Duration::from_secs(120);
-
-/// A protocol with an epoch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Protocol {
-    /// RFC 6886
-    NatPmp,
-    /// RFC 6887
-    Pcp,
-}
-
-impl Protocol {
-    /// A word for logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NatPmp => "nat-pmp",
-            Self::Pcp => "pcp",
-        }
-    }
-}
 
 /// A mapping that is wanted, for UDP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,7 +45,7 @@ pub struct Mapping {
     pub external_address: Option<Ipv4Addr>,
     /// For how long. RFC 6886 §3.3 and RFC 6887 §11.2.1 renew it after half of that.
     pub lifetime: Duration,
-    /// The router's epoch in seconds, for [`Epoch`](crate::Epoch).
+    /// The router's epoch in seconds, for [`Epoch`](ddns_core::discovery::Epoch).
     pub epoch: u32,
     /// The protocol by which it was made.
     pub protocol: Protocol,

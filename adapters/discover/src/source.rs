@@ -1,4 +1,6 @@
 use std::collections::VecDeque;
+use std::fs;
+use std::hash::{DefaultHasher, Hasher};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU16;
@@ -15,7 +17,7 @@ use futures_util::stream::{BoxStream, FuturesUnordered, StreamExt, try_unfold};
 use tokio::sync::Notify;
 
 use crate::announcements::{self, Announcements};
-use crate::router::{self, Router};
+use crate::router::{self, Router, pcp};
 
 /// What a [`DiscoverSource`] works with.
 pub struct Sight {
@@ -62,7 +64,10 @@ impl DiscoverSource {
         let jitter = Jitter::new(options.seed);
         let mapping = sight.mapped_port.map(|port| Mapping::new(port.get(), sight.clock.now()));
         let memory = Mutex::new(Memory { machine: Discovery::new(options), mapping, jitter });
-        let router = Router::with_random_nonce()?;
+        let router = match nonce() {
+            Some(nonce) => Router::new(nonce),
+            None => Router::with_random_nonce()?,
+        };
         Ok(Self(Arc::new(Shared { sight, memory, doubt: Notify::new(), router })))
     }
 }
@@ -248,20 +253,21 @@ impl Shared {
             from: heard.from,
             epoch: heard.epoch,
             external: heard.external.map(IpAddr::V4),
-            protocol: heard.protocol.as_str(),
+            protocol: heard.protocol,
         };
         self.with(|memory| {
             let (genuine, orders) = memory.machine.announced(now, &announcement);
             let Announcement { from, epoch, external, protocol } = announcement;
             if genuine {
-                tracing::info!(%from, protocol, ?external, epoch, "The router has announced its address");
+                let external = external.map(|external| external.to_string());
+                tracing::info!(%from, protocol = protocol.as_str(), external, epoch, "The router has announced its address");
                 // What it announces it has begun anew, or it has another address outside: a mapping costs little.
                 if let Some(mapping) = &mut memory.mapping {
                     mapping.lost(now);
                 }
             } else {
                 let ignored = memory.machine.ignored();
-                tracing::debug!(%from, protocol, ignored, "Somebody who is no gateway poses as one");
+                tracing::debug!(%from, protocol = protocol.as_str(), ignored, "Somebody who is no gateway poses as one");
             }
             orders
         })
@@ -301,6 +307,20 @@ impl Shared {
             Some(MappingStatus::Wanted) | None => {}
         }
     }
+}
+
+/// A router renews a mapping for whoever made it (RFC 6887 §11.3): the nonce is the same after a restart, and is derived
+/// from what only this host knows (machine-id(5)).
+fn nonce() -> Option<pcp::Nonce> {
+    let id = fs::read("/etc/machine-id").ok().filter(|id| id.len() >= 32)?;
+    let half = |number: u8| {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(b"ddnsd: nonce of PCP");
+        hasher.write_u8(number);
+        hasher.write(&id);
+        hasher.finish().to_be_bytes()
+    };
+    [half(0), half(1)].concat()[..12].try_into().ok()
 }
 
 async fn heard(announcements: Option<&Announcements>) -> io::Result<announcements::Announcement> {

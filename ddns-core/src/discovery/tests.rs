@@ -78,7 +78,7 @@ impl Bench {
 
     fn announce(&mut self, from: &str, external: Option<&str>, epoch: u32) -> bool {
         let external = external.map(ip);
-        let announcement = Announcement { from: ip(from), epoch, external, protocol: "nat-pmp" };
+        let announcement = Announcement { from: ip(from), epoch, external, protocol: Protocol::NatPmp };
         let (genuine, orders) = self.machine.announced(self.now, &announcement);
         self.take(orders);
         genuine

@@ -340,7 +340,7 @@ impl Judge {
     }
 
     fn action(&mut self, now: Duration, wall: Wall, action: &Action, status: &Status, save: Option<u64>) -> Judged {
-        let fresh = !matches!(action, Action::AddressesHeld(_) | Action::CloseIdle);
+        let fresh = !matches!(action, Action::AddressesHeld(_) | Action::CloseIdle | Action::LookAgain { .. });
         hold(!(self.stopping && fresh), "nothing new while stopping", || format!("{action:?}"))?;
         match action {
             Action::Update { record, request, .. } => {
@@ -362,7 +362,7 @@ impl Judge {
                 let pause = self.sources_failed[source.0].map_or(HOUR, |failed| now - failed);
                 hold(pause >= ATTEMPTS, "no storm of attempts", || format!("the source is watched after {pause:?}"))
             }
-            Action::AddressesHeld(_) | Action::CloseIdle => Ok(()),
+            Action::AddressesHeld(_) | Action::CloseIdle | Action::LookAgain { .. } => Ok(()),
         }
     }
 
