@@ -44,6 +44,7 @@ pub struct Engine {
     sources: Vec<Source>,
     readiness: ReadinessMachine,
     reached: bool,
+    ever_reached: bool,
     store: Retrying,
     saved: SavedState,
     saving_since: Option<Instant>,
@@ -99,6 +100,7 @@ impl Engine {
             sources: config.sources.iter().map(source).collect(),
             readiness: ReadinessMachine::new(config.probe_interval),
             reached: false,
+            ever_reached: false,
             store: Retrying::given_up(start.not_durable),
             saved,
             saving_since: None,
@@ -263,14 +265,15 @@ impl Engine {
     /// An outage puts what we verified in doubt; its end is the time to look.
     fn readiness_follows(&mut self, before: Readiness, report: &crate::ports::PathReport, effects: &mut Effects) {
         let after = self.readiness.state();
-        // Once: a way that is half open for hours must not make a storm of attempts.
         let reached = report.targets.iter().any(|(_, _, error)| error.is_none());
         let reached_before = std::mem::replace(&mut self.reached, reached);
-        let reached_anew = reached && !reached_before;
-        if reached_anew && before == Readiness::NotReady {
+        if reached && !reached_before && before == Readiness::NotReady {
             self.look_again(effects);
         }
-        let reached_again = reached_anew || (before != Readiness::Ready && after == Readiness::Ready);
+        // Once: a way that is half open for hours must not make a storm of attempts.
+        let reached_at_last = reached && !self.ever_reached;
+        self.ever_reached |= reached;
+        let reached_again = reached_at_last || (before != Readiness::Ready && after == Readiness::Ready);
         for record in &mut self.records {
             if before == Readiness::Ready && after == Readiness::NotReady {
                 record.certain = false;

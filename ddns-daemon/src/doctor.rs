@@ -1,14 +1,23 @@
 //! Looks at the host as ddnsd would, and says what it finds.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ddns_core::address::{Family, Snapshot};
+use ddns_core::address::{Discovered, Family, Snapshot};
+use ddns_core::discovery::{Election, Nat, NatClass};
 use ddns_core::ports::{Clock, IpSource};
 use ddns_core::selection::{Candidates, Rejection, Scope};
 use ddns_linux::{BootClock, Hook, KernelOptions, KernelSource, granted};
 
+use futures_util::StreamExt;
+
+use crate::wiring::{Wired, Wrong};
 use crate::{RUNTIME, wiring};
+
+/// Longer than any round of questions.
+const ROUND: Duration = Duration::from_secs(15);
 
 /// When this was written; a clock before it is wrong.
 const EARLIEST_MILLIS: u64 = 1_767_225_600_000;
@@ -39,7 +48,8 @@ pub(crate) fn run() -> ExitCode {
         };
         println!("{mark}  {what:<14} {text}");
     };
-    tell("configuration", configuration());
+    let wired = wiring::wire(std::env::vars_os());
+    tell("configuration", configuration(&wired));
     tell("clock", clock());
     for (what, finding) in runtime.block_on(events()) {
         tell(what, finding);
@@ -53,13 +63,63 @@ pub(crate) fn run() -> ExitCode {
         }
         Err(error) => tell("addresses", Finding::Bad(ddns_core::error_chain(&error))),
     }
+    // Last of all: it gives up the rights that the rungs above were tried with.
+    for source in wired.iter().flat_map(|wired| &wired.ports.sources) {
+        for (what, finding) in runtime.block_on(outside(&**source)) {
+            tell(&what, finding);
+        }
+    }
     if bad { ExitCode::from(RUNTIME) } else { ExitCode::SUCCESS }
 }
 
-fn configuration() -> Finding {
-    match wiring::wire(std::env::vars_os()) {
+fn configuration(wired: &Result<Wired, Wrong>) -> Finding {
+    match wired {
         Ok(wired) => Finding::Good(format!("{} records; `ddnsd check` says the same", wired.config.records.len())),
         Err(wrong) => Finding::Bad(format!("{} problems: see `ddnsd check`", wrong.problems.len())),
+    }
+}
+
+/// What those outside say of this host, if the source asks them: one round, in which each has its say.
+async fn outside(source: &dyn IpSource) -> Vec<(String, Finding)> {
+    let (mut elections, mut nat) = (BTreeMap::new(), None);
+    let mut watch = source.watch();
+    let asked = async {
+        while let Some(Ok(event)) = watch.next().await {
+            elections.extend(event.elections.into_iter().map(|election| (election.family, election)));
+            nat = event.nat;
+            let asking = |family| event.snapshot.discovered(family) == Some(Discovered::Asking);
+            if !Family::ALL.into_iter().any(asking) {
+                break;
+            }
+        }
+    };
+    let late = tokio::time::timeout(ROUND, asked).await.is_err();
+    let mut findings: Vec<_> = elections.into_values().map(|election| confirmed(&election)).collect();
+    if late {
+        findings.push(("outside".to_owned(), Finding::Bad("those asked did not answer in time".to_owned())));
+    }
+    findings.extend(nat.map(|nat| ("NAT".to_owned(), behind(&nat))));
+    findings
+}
+
+fn confirmed(election: &Election) -> (String, Finding) {
+    let rejected = election.ballots.iter().filter_map(|ballot| Some((&ballot.voter, ballot.vote.as_ref().err()?)));
+    let rejected: Vec<_> = rejected.map(|(voter, why)| format!("{voter}: {why}")).collect();
+    let votes = election.ballots.len() - rejected.len();
+    let but = if rejected.is_empty() { String::new() } else { format!("; but {}", rejected.join("; ")) };
+    let finding = match election.elected {
+        Some(address) => Finding::Good(format!("{address}, say {votes} of {}{but}", election.ballots.len())),
+        None => Finding::Bad(format!("no address that enough agree on{but}")),
+    };
+    (format!("{} outside", election.family), finding)
+}
+
+fn behind(nat: &Nat) -> Finding {
+    let Nat { class, evidence } = nat;
+    match class.remedy() {
+        Some(remedy) if *class == NatClass::CarrierGrade => Finding::Bad(format!("{class}: {evidence}; {remedy}")),
+        Some(remedy) => Finding::Note(format!("{class}: {evidence}; {remedy}")),
+        None => Finding::Good(format!("{class}: {evidence}")),
     }
 }
 
@@ -95,7 +155,7 @@ fn addresses(snapshot: &Snapshot, family: Family) -> Finding {
     let remedy = if behind(Scope::CarrierGradeNat) {
         "; no one outside can reach this host by it: use IPv6, or ask the provider for a public address"
     } else if behind(Scope::Private) {
-        "; the router has the public address"
+        "; the router has the public address: set DDNS_IP_SOURCE_TYPE=auto to have it found"
     } else {
         ""
     };

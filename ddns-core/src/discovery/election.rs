@@ -11,6 +11,8 @@ use crate::selection::{Rejection, special_scope};
 pub enum Rejected {
     /// No answer in time.
     TimedOut,
+    /// No answer yet when more than half of all operators had agreed.
+    NotAwaited,
     /// No way to the voter, or it refused.
     Failed(String),
     /// Somebody else answered in its place.
@@ -32,6 +34,7 @@ impl Rejected {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::TimedOut => "timeout",
+            Self::NotAwaited => "not-awaited",
             Self::Failed(_) => "failed",
             Self::CaptivePortal(_) => "captive-portal",
             Self::Garbage(_) => "garbage",
@@ -57,6 +60,7 @@ impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut => f.write_str("no answer in time"),
+            Self::NotAwaited => f.write_str("not waited for, since enough had agreed"),
             Self::Failed(what) | Self::CaptivePortal(what) | Self::Garbage(what) => f.write_str(what),
             Self::WrongFamily(address) => write!(f, "{address} is of the other family"),
             Self::Bogon(address, why) => write!(f, "{address} is {why}"),

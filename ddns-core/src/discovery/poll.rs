@@ -197,10 +197,10 @@ impl Poll {
         let speakers = options.voters.iter().zip(&self.voters).filter(|(_, voter)| !voter.mute());
         let operators: BTreeSet<&str> = speakers.map(|(spec, _)| &*spec.operator).collect();
         let rule = Rule { family: self.family, quorum: options.quorum, operators: operators.len() };
-        let Count { elected, settled, ballots } = rule.count(&casts);
-        // Whether the first address may be published at all is for the router to say.
-        let unheard =
-            !self.closed && answers.iter().any(|(id, answer)| options.voters[id.0].router && answer.is_none());
+        let Count { elected, settled, mut ballots } = rule.count(&casts);
+        // Whether the address may be published at all is for the router to say, if it ever says anything.
+        let awaited = |id: &VoterId| options.voters[id.0].router && (!self.closed || self.voters[id.0].spoke);
+        let unheard = answers.iter().any(|(id, answer)| awaited(id) && answer.is_none());
         if (!settled || unheard) && *until > now {
             return None;
         }
@@ -208,12 +208,16 @@ impl Poll {
         let again = *again;
         // Who errs while others are heard is at fault; while nobody is heard it is the way to them.
         let heard = ballots.iter().any(|ballot| ballot.vote.is_ok());
-        for ((id, answered), ballot) in asked.into_iter().zip(&ballots) {
+        let early = *until > now;
+        for ((id, answered), ballot) in asked.into_iter().zip(&mut ballots) {
             let voter = &mut self.voters[id.0];
+            if early && !answered {
+                ballot.vote = Err(Rejected::NotAwaited);
+                continue;
+            }
+            voter.spoke |= ballot.vote.as_ref().is_ok() || matches!(ballot.vote, Err(Rejected::Bogon(..)));
             match &ballot.vote {
                 Ok(_) => *voter = Voter { spoke: true, ..Voter::default() },
-                // A majority did not wait for it.
-                Err(_) if !answered && *until > now => {}
                 // Behind another NAT the router's own word is no public address, and is wanted for just that.
                 Err(Rejected::Bogon(..) | Rejected::Dissent(_)) if options.voters[id.0].router => {}
                 Err(_) if heard => {

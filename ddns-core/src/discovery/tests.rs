@@ -419,6 +419,20 @@ fn the_word_of_a_router_that_rests_is_forgotten() {
     assert_eq!(bench.last().nat.clone().unwrap().class, NatClass::Nat);
 }
 
+/// A router that speaks is waited for, so that the address of the provider's NAT is not published in the meantime.
+#[test]
+fn a_majority_waits_for_the_word_of_the_router() {
+    let mut bench = Bench::settled();
+    bench.pass(Duration::from_secs(100));
+    bench.announce(GATEWAY, Some("100.70.1.2"), 0);
+    let router = bench.asks.pop().unwrap();
+    bench.answer_all(NEW);
+    assert_eq!(bench.discovered(), Some(Discovered::Address(ip(OLD))));
+    let orders = bench.machine.answered(bench.now, router, Ok(ip("100.70.1.2")));
+    bench.take(orders);
+    assert_eq!(bench.discovered(), Some(Discovered::Refused(ip(NEW), Rejection::BehindCarrierGradeNat)));
+}
+
 #[test]
 fn behind_two_routers_the_address_is_published_and_the_state_is_named() {
     let mut bench = Bench::new(options(&["a", "b", "router"]));

@@ -13,7 +13,7 @@ use ddns_testbed::nat_world::{
 };
 use ddns_testbed::{Coturn, Daemon, EchoServer, Miniupnpd, NatPmpDouble, Whoami};
 
-use crate::scene::{NAME, Scene, wait_line, wait_ready};
+use crate::scene::{NAME, PATIENCE, Scene, wait_line, wait_ready};
 
 /// One voter of each kind, at four operators.
 const FOUR_KINDS: &str =
@@ -43,6 +43,10 @@ impl<'a> Voters<'a> {
 
 /// A daemon that discovers an A record and looks for nothing unasked.
 fn start(scene: &Scene<'_>, changes: &[(&str, &str)]) -> Result<Daemon> {
+    scene.start(&discovering(changes))
+}
+
+fn discovering<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let discovering = [
         ("DDNS_RECORDS", "vpn.ddns.test:A"),
         ("DDNS_IP_SOURCE_TYPE", "discover"),
@@ -51,8 +55,7 @@ fn start(scene: &Scene<'_>, changes: &[(&str, &str)]) -> Result<Daemon> {
         ("DDNS_AUDIT_INTERVAL_SECS", "0"),
         ("DDNS_PROBE_INTERVAL_SECS", "0"),
     ];
-    let changes: Vec<_> = discovering.into_iter().chain(changes.iter().copied()).collect();
-    scene.start(&changes)
+    discovering.into_iter().chain(changes.iter().copied()).collect()
 }
 
 fn wait_verified(daemon: &Daemon, mark: usize, address: &str) -> Result<usize> {
@@ -131,6 +134,65 @@ fn carrier_grade_nat_is_named_and_nothing_is_published_behind_it() -> Result<()>
     wait_verified(&daemon, mark, "11.22.44.9")?;
     scene.wait_published("A", "11.22.44.9")?;
     ensure!(scene.double.writes() == 2, "the address of the provider's NAT was never written");
+    scene.end(daemon)
+}
+
+/// FAULTS 7: `ddnsd doctor` asks as the daemon would, and names the state with its remedy.
+#[test]
+fn doctor_names_carrier_grade_nat_with_its_evidence_and_the_remedy() -> Result<()> {
+    let world = NatWorld::new()?;
+    let scene = Scene::among(&world.host, &world.internet)?;
+    let Voters { echo: _echo, _stun, _whoami, router } = Voters::start(&world, &scene)?;
+    let doctor = || -> Result<String> {
+        let environment = scene.environment(&discovering(&[]));
+        let mut ddnsd = world.host.command(env!("CARGO_BIN_EXE_ddnsd"));
+        let output = ddnsd.arg("doctor").env_clear().envs(environment).output()?;
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    let text = doctor()?;
+    ensure!(text.contains("good  IPv4 outside   11.22.33.44, say "), "{text}");
+    ensure!(text.contains("good  NAT            nat: the router says 11.22.33.44"), "{text}");
+    drop(router);
+    world.share_ipv4()?;
+    let _router = NatPmpDouble::start(&world.router, SHARED_IPV4)?;
+    let text = doctor()?;
+    let line = text.lines().find(|line| line.starts_with("BAD   NAT")).unwrap_or_default();
+    ensure!(line.contains("100.64.3.4") && line.contains("publish IPv6"), "{text}");
+    ensure!(scene.double.writes() == 0, "doctor writes nothing");
+    Ok(())
+}
+
+/// Several ways out, each record with its own: one follows an interface, the other what the world sees.
+#[test]
+fn each_record_has_its_own_source() -> Result<()> {
+    let world = NatWorld::new()?;
+    let scene = Scene::among(&world.host, &world.internet)?;
+    let _voters = Voters::start(&world, &scene)?;
+    world.host.ip(&["addr", "add", "11.77.0.1/32", "dev", LAN_INTERFACE])?;
+    let own = [
+        ("DDNS_RECORD_1_NAME", "lan.ddns.test"),
+        ("DDNS_RECORD_1_TYPE", "A"),
+        ("DDNS_RECORD_1_SOURCE", "kernel"),
+        ("DDNS_RECORD_1_INTERFACE", LAN_INTERFACE),
+    ];
+    let daemon = start(&scene, &own)?;
+    wait_ready(&daemon)?;
+    scene.wait_published("A", &EXTERNAL_IPV4.to_string())?;
+    let held = |address: &str| {
+        let wanted = address.to_owned();
+        scene
+            .double
+            .wait_for(&wanted.clone(), PATIENCE, move |state| state.holds("lan.ddns.test", "A", &wanted))
+            .map(drop)
+    };
+    held("11.77.0.1")?;
+    world
+        .host
+        .ip_batch(&format!("addr add 11.77.0.2/32 dev {LAN_INTERFACE}\naddr del 11.77.0.1/32 dev {LAN_INTERFACE}\n"))?;
+    held("11.77.0.2")?;
+    world.set_external_ipv4("11.22.44.7".parse()?)?;
+    wait_verified(&daemon, 0, "11.22.44.7")?;
+    scene.wait_published("A", "11.22.44.7")?;
     scene.end(daemon)
 }
 
