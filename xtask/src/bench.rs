@@ -14,6 +14,8 @@ pub enum Subject {
     Engine,
     /// How soon and at what cost the kernel's announcements are heard, rung by rung (root)
     Kernel,
+    /// How soon a change of the router's address is in DNS, and what goes over the wire while nothing changes (root)
+    BehindNat,
 }
 
 /// Figures differ from machine to machine; what is promised is asserted.
@@ -31,6 +33,12 @@ pub fn run(subjects: &[Subject]) -> Result<()> {
         ensure!(is_root(), "network namespaces and eBPF need root");
         ebpf::run()?;
         cargo(&["bench", "--quiet", "--package", "ddns-linux", "--bench", "kernel"])?;
+    }
+    if wants(Subject::BehindNat) {
+        step("bench: behind NAT");
+        ensure!(is_root(), "network namespaces need root");
+        ebpf::run()?;
+        cargo(&["bench", "--quiet", "--package", "ddns-daemon", "--bench", "behind_nat"])?;
     }
     println!("machine: {}", machine());
     Ok(())
