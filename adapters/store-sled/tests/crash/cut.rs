@@ -1,0 +1,48 @@
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::scene::{self, Mount, Random, Writer};
+use crate::store;
+use crate::tally::Tally;
+
+const BTRFS: u64 = 1 << 30;
+const EXT4: u64 = 64 << 20;
+
+/// FAULTS 46: the store on ext4 in a file on btrfs. A reflink of that file at any moment is the disk of a host whose
+/// power goes then: what ext4 has not sent to it is lost, and its journal is replayed at the next mount.
+pub fn power(many: u32, random: &mut Random) -> Result<Tally> {
+    let mut tally = Tally::new("power cut");
+    let base = tempfile::tempdir()?;
+    let image = sparse(&base.path().join("btrfs.img"), BTRFS)?;
+    scene::tool("mkfs.btrfs --quiet", &[&image])?;
+    let host = Mount::new("mount -o loop", &image, base.path().join("host"))?;
+    let disk = sparse(&host.0.join("disk.img"), EXT4)?;
+    scene::tool("mkfs.ext4 -q", &[&disk])?;
+    let alive = Mount::new("mount -o loop", &disk, base.path().join("alive"))?;
+    let directory = alive.0.join("state");
+    let mut writer = Writer::start(&[], &directory, None)?;
+    for _ in 0..many {
+        std::thread::sleep(Duration::from_micros(random.below(300_000)));
+        let acknowledged = writer.acknowledged()?;
+        let after = host.0.join("after.img");
+        scene::tool("cp --reflink=always", &[&disk, &after])?;
+        let dead = Mount::new("mount -o loop", &after, base.path().join("dead"))?;
+        let state = dead.0.join("state");
+        let copy = scene::worker("read", &state);
+        let (outcome, logged) = store::loaded(&state)?;
+        tally.judge(acknowledged, &outcome, || format!("{copy:?}\n{logged}"));
+        if logged.contains("damaged") || logged.contains("in no slot") {
+            tally.mended();
+        }
+    }
+    writer.kill()?;
+    Ok(tally)
+}
+
+fn sparse(path: &Path, length: u64) -> Result<std::path::PathBuf> {
+    File::create(path)?.set_len(length)?;
+    Ok(path.to_owned())
+}
