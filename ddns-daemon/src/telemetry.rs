@@ -9,7 +9,8 @@ use tracing_subscriber::{Layer, fmt};
 /// Sends the log to standard error: ours from `level` on, that of libraries from WARN on.
 pub(crate) fn start(level: &str, format: &str) {
     let level: LevelFilter = level.parse().unwrap_or(LevelFilter::INFO);
-    let ours = ["ddnsd", "ddns_core", "ddns_linux", "ddns_http", "ddns_doh", "ddns_store_file", "ddns_ebpf"];
+    let ours =
+        ["ddnsd", "ddns_core", "ddns_linux", "ddns_http", "ddns_doh", "ddns_slots", "ddns_store_sled", "ddns_ebpf"];
     let targets = ours.into_iter().fold(Targets::new().with_default(level.min(LevelFilter::WARN)), |targets, ours| {
         targets.with_target(ours, level)
     });

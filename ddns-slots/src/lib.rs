@@ -170,7 +170,10 @@ impl Slots {
         for name in SLOTS {
             let path = self.directory.join(name);
             let copy = place::free_name(&path, "replaced");
-            match fs::copy(&path, &copy).and_then(|_| File::open(&copy)?.sync_all()) {
+            match fs::copy(&path, &copy)
+                .and_then(|_| place::hand_over(&copy, &self.directory))
+                .and_then(|()| File::open(&copy)?.sync_all())
+            {
                 Ok(()) => kept.push(copy),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(place::inaccessible("keep", &path, error).into()),
@@ -187,6 +190,7 @@ impl Slots {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&temporary)?;
         file.write_all(&Slot::encode(generation, content))?;
         file.sync_all()?;
+        place::hand_over(&temporary, &self.directory)?;
         fs::rename(&temporary, &slot)?;
         File::open(&self.directory)?.sync_all()
     }

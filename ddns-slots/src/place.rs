@@ -1,6 +1,6 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -37,6 +37,18 @@ pub(crate) fn free_name(path: &Path, why: &str) -> PathBuf {
     (0..).map(name).find(|name| !name.exists()).unwrap_or_else(|| name(0))
 }
 
+/// Makes what root put into somebody else's directory that one's own, who could not use it otherwise.
+pub(crate) fn hand_over(path: &Path, directory: &Path) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let (mine, theirs) = (fs::metadata(path)?, fs::metadata(directory)?);
+    if (mine.uid(), mine.gid()) == (theirs.uid(), theirs.gid()) {
+        return Ok(());
+    }
+    chown(path, Some(theirs.uid()), Some(theirs.gid()))
+}
+
 /// Finds at start what a later save would stumble over, and keeps every other process out; the kernel lets go of the
 /// lock when this one ends, however it ends (FAULTS 52: two processes in one place would each undo what the other one
 /// saved).
@@ -45,7 +57,8 @@ pub(crate) fn take(directory: &Path) -> Result<File, LoadError> {
     made.and_then(|()| check_writable(directory)).map_err(|error| inaccessible("use", directory, error))?;
     let path = directory.join(LOCK);
     let open = || OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(&path);
-    match open().map_err(TryLockError::Error).and_then(|file| file.try_lock().map(|()| file)) {
+    let taken = open().map_err(TryLockError::Error).and_then(|file| file.try_lock().map(|()| file));
+    match taken.and_then(|file| hand_over(&path, directory).map(|()| file).map_err(TryLockError::Error)) {
         Ok(file) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let what = format!(

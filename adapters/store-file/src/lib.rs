@@ -28,9 +28,7 @@ impl FileStore {
 impl StateStore for FileStore {
     async fn load(&self) -> Result<Option<SavedState>, LoadError> {
         let slots = Arc::clone(&self.slots);
-        let loaded = tokio::task::spawn_blocking(move || {
-            slots.lock().unwrap_or_else(PoisonError::into_inner).load()
-        });
+        let loaded = tokio::task::spawn_blocking(move || slots.lock().unwrap_or_else(PoisonError::into_inner).load());
         loaded.await.unwrap_or_else(|cause| {
             Err(LoadError::Inaccessible { what: "reading the state broke off".to_owned(), cause: cause.into() })
         })

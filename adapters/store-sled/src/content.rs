@@ -40,7 +40,8 @@ impl Guard {
 
     /// The guard, if the entries are what it says.
     pub(crate) fn check(octets: &[u8], entries: &Entries) -> Result<Self, String> {
-        let guard: Self = serde_json::from_slice(octets).map_err(|error| format!("its guard can't be read: {error}"))?;
+        let guard: Self =
+            serde_json::from_slice(octets).map_err(|error| format!("its guard can't be read: {error}"))?;
         if guard.layout != LAYOUT {
             return Err(format!("its layout is {}, not {LAYOUT}", guard.layout));
         }

@@ -25,8 +25,16 @@ pub(crate) enum Trouble {
 
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
-        let innocent =
-            [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::ACCESS, Errno::PERM, Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+        let innocent = [
+            Errno::NOSPC,
+            Errno::DQUOT,
+            Errno::ROFS,
+            Errno::ACCESS,
+            Errno::PERM,
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOMEM,
+        ];
         match Errno::from_io_error(&error) {
             Some(errno) if innocent.contains(&errno) => Self::System(error.to_string()),
             Some(_) => Self::Broken(error.to_string()),

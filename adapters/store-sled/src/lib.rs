@@ -26,8 +26,8 @@ use ddns_core::state::SavedState;
 use ddns_slots::{Found, Saved, Slots, is_newer};
 
 pub use factory::SledStoreFactory;
-use mirror::{Mirror, ReadError};
 pub use mirror::Program;
+use mirror::{Mirror, ReadError};
 pub use worker::worker;
 
 /// Between a save and the worker: saves come in bursts, and DNS goes first.

@@ -90,7 +90,9 @@ impl Mirror {
             let outcome = self.keep();
             let mut progress = self.progress();
             match outcome {
-                Ok(()) if progress.told.take().is_some() => tracing::info!("The copy of the state in sled is kept again"),
+                Ok(()) if progress.told.take().is_some() => {
+                    tracing::info!("The copy of the state in sled is kept again")
+                }
                 Ok(()) => {}
                 Err(why) => self.tell(&mut progress, why),
             }
@@ -179,7 +181,9 @@ fn hear(mut child: Child, limit: Duration) -> Report {
             let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
             Report::Broken { why: format!("the worker said nothing of use ({how})") }
         }),
-        Err(error) => Report::Broken { why: format!("the worker: {error}{}", if killed.is_ok() { "; killed" } else { "" }) },
+        Err(error) => {
+            Report::Broken { why: format!("the worker: {error}{}", if killed.is_ok() { "; killed" } else { "" }) }
+        }
     }
 }
 

@@ -13,8 +13,7 @@ const EXT4: u64 = 64 << 20;
 
 /// FAULTS 46: the store on ext4 in a file on btrfs. A reflink of that file at any moment is the disk of a host whose
 /// power goes then: what ext4 has not sent to it is lost, and its journal is replayed at the next mount.
-pub fn power(many: u32, random: &mut Random) -> Result<Tally> {
-    let mut tally = Tally::new("power cut");
+pub fn power(tally: &mut Tally, many: u32, random: &mut Random) -> Result<()> {
     let base = tempfile::tempdir()?;
     let image = sparse(&base.path().join("btrfs.img"), BTRFS)?;
     scene::tool("mkfs.btrfs --quiet", &[&image])?;
@@ -39,7 +38,7 @@ pub fn power(many: u32, random: &mut Random) -> Result<Tally> {
         }
     }
     writer.kill()?;
-    Ok(tally)
+    Ok(())
 }
 
 fn sparse(path: &Path, length: u64) -> Result<std::path::PathBuf> {

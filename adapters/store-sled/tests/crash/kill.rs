@@ -8,8 +8,7 @@ use crate::store::{self, Outcome};
 use crate::tally::Tally;
 
 /// FAULTS 9 and 45: SIGKILL of the writer and its worker at any moment, again and again on one store.
-pub fn in_a_write_loop(many: u32, random: &mut Random) -> Result<Tally> {
-    let mut tally = Tally::new("SIGKILL in a write loop");
+pub fn in_a_write_loop(tally: &mut Tally, many: u32, random: &mut Random) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let mut acknowledged = 0;
     for _ in 0..many {
@@ -27,12 +26,11 @@ pub fn in_a_write_loop(many: u32, random: &mut Random) -> Result<Tally> {
         let (outcome, _) = store::loaded(directory.path())?;
         tally.judge(acknowledged, &outcome, || format!("{copy:?}"));
     }
-    Ok(tally)
+    Ok(())
 }
 
 /// FAULTS 9, 45 and 54: SIGKILL of a worker that opens sled and writes a change.
-pub fn in_open(many: u32, random: &mut Random) -> Result<Tally> {
-    let mut tally = Tally::new("SIGKILL in open");
+pub fn in_open(tally: &mut Tally, many: u32, random: &mut Random) -> Result<()> {
     let (directory, mut acknowledged) = scene::saved(5)?;
     let begin = Instant::now();
     scene::worker("keep", directory.path())?;
@@ -58,5 +56,5 @@ pub fn in_open(many: u32, random: &mut Random) -> Result<Tally> {
         let writer = Writer::start(&["env", &format!("{}=1", store::NO_WORKER)], directory.path(), Some(1))?;
         acknowledged = writer.end()?.0.unwrap_or(acknowledged);
     }
-    Ok(tally)
+    Ok(())
 }

@@ -40,7 +40,27 @@ struct Arguments {
     /// Where the choices begin
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Only faults whose names contain this
+    #[arg(long, default_value = "")]
+    only: String,
 }
+
+struct Fault {
+    name: &'static str,
+    mounts: bool,
+    many: fn(&Arguments) -> u32,
+    run: fn(&mut Tally, u32, &mut Random) -> Result<()>,
+}
+
+const FAULTS: [Fault; 7] = [
+    Fault { name: "SIGKILL in a write loop", mounts: false, many: |a| a.kills, run: kill::in_a_write_loop },
+    Fault { name: "SIGKILL in open", mounts: false, many: |a| a.opens, run: kill::in_open },
+    Fault { name: "one file damaged", mounts: false, many: |a| a.mutations, run: mutate::one_file },
+    Fault { name: "every file damaged", mounts: false, many: |a| a.mutations / 10, run: mutate::all_files },
+    Fault { name: "EIO from the disk", mounts: false, many: |a| a.refusals, run: refuse::errors_of_the_disk },
+    Fault { name: "a full disk", mounts: true, many: |a| a.refusals, run: refuse::a_full_disk },
+    Fault { name: "power cut", mounts: true, many: |a| a.cuts, run: cut::power },
+];
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -70,20 +90,15 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let random = &mut Random::new(arguments.seed);
     println!("{}", Tally::HEAD);
     let mut all = Vec::new();
-    let mut done = |tally: Tally| {
+    for fault in FAULTS.iter().filter(|fault| fault.name.contains(&arguments.only)) {
+        if fault.mounts && !scene::is_root() {
+            println!("NOT RUN: {}: it needs root, to mount", fault.name);
+            continue;
+        }
+        let mut tally = Tally::new(fault.name);
+        (fault.run)(&mut tally, (fault.many)(arguments), random)?;
         println!("{tally}");
         all.push(tally);
-    };
-    done(kill::in_a_write_loop(arguments.kills, random)?);
-    done(kill::in_open(arguments.opens, random)?);
-    done(mutate::one_file(arguments.mutations, random)?);
-    done(mutate::all_files(arguments.mutations / 10, random)?);
-    done(refuse::errors_of_the_disk(arguments.refusals)?);
-    if scene::is_root() {
-        done(refuse::a_full_disk(arguments.refusals)?);
-        done(cut::power(arguments.cuts, random)?);
-    } else {
-        println!("NOT RUN: power cuts and a full disk: they need root, to mount");
     }
     let failed = all.iter().filter(|tally| !tally.is_good()).count();
     let word = if failed == 0 { "ok" } else { "FAILED" };

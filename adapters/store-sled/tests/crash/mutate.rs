@@ -44,8 +44,7 @@ fn name(file: &Path) -> String {
 
 /// FAULTS 47: one file damaged, each in turn. The newest state comes back, what was damaged is told and kept, and the
 /// next start finds all in order.
-pub fn one_file(many: u32, random: &mut Random) -> Result<Tally> {
-    let mut tally = Tally::new("one file damaged");
+pub fn one_file(tally: &mut Tally, many: u32, random: &mut Random) -> Result<()> {
     let (pristine, acknowledged) = scene::saved(60)?;
     let count = scene::files(pristine.path())?.len();
     for run in 0..many as usize {
@@ -73,13 +72,12 @@ pub fn one_file(many: u32, random: &mut Random) -> Result<Tally> {
             tally.wedge(format!("the second start: {again:?} {logged} after {about}"));
         }
     }
-    Ok(tally)
+    Ok(())
 }
 
 /// FAULTS 48: every file damaged at once. Whatever comes back was saved once, or it is refused; never is it taken for
 /// an empty state.
-pub fn all_files(many: u32, random: &mut Random) -> Result<Tally> {
-    let mut tally = Tally::new("every file damaged");
+pub fn all_files(tally: &mut Tally, many: u32, random: &mut Random) -> Result<()> {
     let (pristine, acknowledged) = scene::saved(60)?;
     for _ in 0..many.max(1) {
         let directory = scene::copy(pristine.path())?;
@@ -98,5 +96,5 @@ pub fn all_files(many: u32, random: &mut Random) -> Result<Tally> {
         let (outcome, logged) = store::loaded(directory.path())?;
         tally.judge_mercifully(acknowledged, &outcome, || format!("{all}\n{logged}"));
     }
-    Ok(tally)
+    Ok(())
 }

@@ -1,8 +1,9 @@
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::scene::{self, Mount, Writer};
+use crate::scene::{self, Mount, Random, Writer};
 use crate::store;
 use crate::tally::Tally;
 
@@ -18,12 +19,12 @@ const ERRORS: [&str; 6] = [
 
 /// FAULTS 50: calls of the writer and its workers that fail. What is refused may be lost, what is acknowledged not, and
 /// afterwards all goes on.
-pub fn errors_of_the_disk(rounds: u32) -> Result<Tally> {
-    let mut tally = Tally::new("EIO from the disk");
+pub fn errors_of_the_disk(tally: &mut Tally, rounds: u32, _: &mut Random) -> Result<()> {
     for inject in ERRORS.iter().cycle().take(ERRORS.len() * rounds as usize) {
         let (directory, before) = scene::saved(3)?;
         let through = ["strace", "--follow-forks", "--quiet=all", "--output=/dev/null", "-e", inject];
         let (last, refused) = Writer::start(&through, directory.path(), Some(8))?.end()?;
+        tally.refused(refused);
         let acknowledged = last.unwrap_or(before).max(before);
         let (outcome, logged) = store::loaded(directory.path())?;
         tally.judge(acknowledged, &outcome, || format!("{inject}, {refused} refused\n{logged}"));
@@ -35,12 +36,11 @@ pub fn errors_of_the_disk(rounds: u32) -> Result<Tally> {
             tally.wedge(format!("{inject}: afterwards {last:?} after {acknowledged}, {refused} refused"));
         }
     }
-    Ok(tally)
+    Ok(())
 }
 
 /// FAULTS 49: no room, then room again.
-pub fn a_full_disk(rounds: u32) -> Result<Tally> {
-    let mut tally = Tally::new("a full disk");
+pub fn a_full_disk(tally: &mut Tally, rounds: u32, _: &mut Random) -> Result<()> {
     for _ in 0..rounds {
         let at = tempfile::tempdir()?;
         let disk = Mount::new("mount -t tmpfs -o size=1m", "tmpfs".as_ref(), at.path().join("disk"))?;
@@ -48,11 +48,11 @@ pub fn a_full_disk(rounds: u32) -> Result<Tally> {
         let (last, _) = Writer::start(&[], &directory, Some(3))?.end()?;
         let before = last.context("nothing was acknowledged")?;
         let filler = disk.0.join("filler");
-        // As much as there is room for: the copy ends with an error.
-        let filled = fs::copy("/dev/zero", &filler);
-        ensure!(filled.is_err(), "the disk is not full");
+        let filled = io::copy(&mut File::open("/dev/zero")?, &mut File::create(&filler)?);
+        ensure!(filled.is_err_and(|error| error.kind() == io::ErrorKind::StorageFull), "the disk is not full");
         let (last, refused) = Writer::start(&[], &directory, Some(3))?.end()?;
         ensure!(refused > 0, "a full disk refused nothing");
+        tally.refused(refused);
         let acknowledged = last.unwrap_or(before).max(before);
         let (outcome, logged) = store::loaded(&directory)?;
         // A start on a full disk may refuse, with a word on the room; the state stays.
@@ -67,5 +67,5 @@ pub fn a_full_disk(rounds: u32) -> Result<Tally> {
             tally.wedge(format!("with room again {last:?} after {acknowledged}, {refused} refused"));
         }
     }
-    Ok(tally)
+    Ok(())
 }

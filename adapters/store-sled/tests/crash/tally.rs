@@ -13,7 +13,7 @@ pub struct Tally {
     hung: u32,
     /// Databases that were made anew, or states that came from sled: it was said, and the evidence kept.
     mended: u32,
-    /// Refused loudly because every copy was damaged, where that may be.
+    /// States refused because every copy was damaged, where that may be, and saves because of the disk.
     refused: u32,
     first: Option<String>,
 }
@@ -53,6 +53,11 @@ impl Tally {
             Outcome::Serial(_) => self.runs += 1,
             Outcome::Nothing | Outcome::Hung => self.judge(acknowledged, outcome, about),
         }
+    }
+
+    /// Saves that were refused with an error, as they should be.
+    pub fn refused(&mut self, many: usize) {
+        self.refused += u32::try_from(many).unwrap_or(u32::MAX);
     }
 
     pub fn mended(&mut self) {
