@@ -2,7 +2,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ddns_core::config::{Kind, Settings, Variable};
 use ddns_core::ports::LoadError;
@@ -15,6 +15,8 @@ pub const STATE_STORE_PATH: Variable = Variable {
 };
 
 const LOCK: &str = "lock";
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The directory that the settings name.
 pub fn directory(settings: &mut Settings<'_>) -> Option<PathBuf> {
@@ -57,7 +59,7 @@ pub(crate) fn take(directory: &Path) -> Result<File, LoadError> {
     made.and_then(|()| check_writable(directory)).map_err(|error| inaccessible("use", directory, error))?;
     let path = directory.join(LOCK);
     let open = || OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(&path);
-    let taken = open().map_err(TryLockError::Error).and_then(|file| file.try_lock().map(|()| file));
+    let taken = open().map_err(TryLockError::Error).and_then(|file| patiently(&file).map(|()| file));
     match taken.and_then(|file| hand_over(&path, directory).map(|()| file).map_err(TryLockError::Error)) {
         Ok(file) => Ok(file),
         Err(TryLockError::WouldBlock) => {
@@ -69,6 +71,17 @@ pub(crate) fn take(directory: &Path) -> Result<File, LoadError> {
         }
         Err(TryLockError::Error(error)) => Err(inaccessible("lock", &path, error)),
     }
+}
+
+/// A process that was being started when the one before ended has the lock until it runs its own program.
+fn patiently(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            other => return other,
+        }
+    }
+    file.try_lock()
 }
 
 fn check_writable(directory: &Path) -> io::Result<()> {

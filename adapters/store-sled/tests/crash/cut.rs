@@ -1,5 +1,5 @@
-use std::fs::File;
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -26,13 +26,19 @@ pub fn power(tally: &mut Tally, many: u32, random: &mut Random) -> Result<()> {
     for _ in 0..many {
         std::thread::sleep(Duration::from_micros(random.below(300_000)));
         let acknowledged = writer.acknowledged()?;
+        let kept =
+            fs::read_to_string(directory.join("sled.witness")).ok().and_then(|kept| kept.trim_end().parse().ok());
         let after = host.0.join("after.img");
         scene::tool("cp --reflink=always", &[&disk, &after])?;
         let dead = Mount::new("mount -o loop", &after, base.path().join("dead"))?;
         let state = dead.0.join("state");
-        let copy = scene::worker("read", &state);
+        // sled by itself: what it had kept before the cut, it has kept.
+        let copy = scene::worker("read", &state)?.unwrap_or_default();
+        if kept.is_some_and(|kept: u64| generation(&copy).is_none_or(|found| found < kept)) {
+            tally.wedge(format!("sled had kept generation {kept:?} and says {copy}"));
+        }
         let (outcome, logged) = store::loaded(&state)?;
-        tally.judge(acknowledged, &outcome, || format!("{copy:?}\n{logged}"));
+        tally.judge(acknowledged, &outcome, || format!("{copy}\n{logged}"));
         if logged.contains("damaged") || logged.contains("in no slot") {
             tally.mended();
         }
@@ -41,7 +47,13 @@ pub fn power(tally: &mut Tally, many: u32, random: &mut Random) -> Result<()> {
     Ok(())
 }
 
-fn sparse(path: &Path, length: u64) -> Result<std::path::PathBuf> {
+/// The generation in a worker's report on what the database holds.
+fn generation(report: &str) -> Option<u64> {
+    let number = report.strip_prefix("{\"holds\":{\"generation\":")?;
+    number.split(',').next()?.parse().ok()
+}
+
+fn sparse(path: &Path, length: u64) -> Result<PathBuf> {
     File::create(path)?.set_len(length)?;
     Ok(path.to_owned())
 }
