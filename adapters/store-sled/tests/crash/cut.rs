@@ -22,13 +22,19 @@ pub fn power(tally: &mut Tally, many: u32, random: &mut Random) -> Result<()> {
     scene::tool("mkfs.ext4 -q", &[&disk])?;
     let alive = Mount::new("mount -o loop", &disk, base.path().join("alive"))?;
     let directory = alive.0.join("state");
-    let mut writer = Writer::start(&[], &directory, None)?;
-    for _ in 0..many {
+    let mut writer = Writer::start(&[], &directory, &[])?;
+    for cut in 0..many {
+        // The second half strikes while the copy is done and nothing else makes the disk sync.
+        if cut == many / 2 {
+            writer.kill()?;
+            writer = Writer::start(&[], &directory, &[u32::MAX, 150])?;
+        }
         std::thread::sleep(Duration::from_micros(random.below(300_000)));
         let acknowledged = writer.acknowledged()?;
         let kept =
             fs::read_to_string(directory.join("sled.witness")).ok().and_then(|kept| kept.trim_end().parse().ok());
-        let after = host.0.join("after.img");
+        // A name of its own: a loop device that has not let go of the last one would show that.
+        let after = host.0.join(format!("after-{cut}.img"));
         scene::tool("cp --reflink=always", &[&disk, &after])?;
         let dead = Mount::new("mount -o loop", &after, base.path().join("dead"))?;
         let state = dead.0.join("state");
@@ -42,6 +48,8 @@ pub fn power(tally: &mut Tally, many: u32, random: &mut Random) -> Result<()> {
         if logged.contains("damaged") || logged.contains("in no slot") {
             tally.mended();
         }
+        drop(dead);
+        fs::remove_file(after)?;
     }
     writer.kill()?;
     Ok(())

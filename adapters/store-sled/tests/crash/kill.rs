@@ -12,7 +12,7 @@ pub fn in_a_write_loop(tally: &mut Tally, many: u32, random: &mut Random) -> Res
     let directory = tempfile::tempdir()?;
     let mut acknowledged = 0;
     for _ in 0..many {
-        let writer = Writer::start(&[], directory.path(), None)?;
+        let writer = Writer::start(&[], directory.path(), &[])?;
         std::thread::sleep(Duration::from_micros(random.below(90_000)));
         acknowledged = writer.kill()?.unwrap_or(acknowledged);
         // sled by itself, before anything mends it.
@@ -53,7 +53,7 @@ pub fn in_open(tally: &mut Tally, many: u32, random: &mut Random) -> Result<()> 
             tally.wedge(format!("after a kill in open the worker said {kept:?}"));
         }
         // The next worker has something to write: a slot further on, and no worker with it.
-        let writer = Writer::start(&["env", &format!("{}=1", store::NO_WORKER)], directory.path(), Some(1))?;
+        let writer = Writer::start(&["env", &format!("{}=1", store::NO_WORKER)], directory.path(), &[1])?;
         acknowledged = writer.end()?.0.unwrap_or(acknowledged);
     }
     Ok(())

@@ -23,7 +23,7 @@ pub fn errors_of_the_disk(tally: &mut Tally, rounds: u32, _: &mut Random) -> Res
     for inject in ERRORS.iter().cycle().take(ERRORS.len() * rounds as usize) {
         let (directory, before) = scene::saved(3)?;
         let through = ["strace", "--follow-forks", "--quiet=all", "--output=/dev/null", "-e", inject];
-        let (last, refused) = Writer::start(&through, directory.path(), Some(8))?.end()?;
+        let (last, refused) = Writer::start(&through, directory.path(), &[8])?.end()?;
         tally.refused(refused);
         let acknowledged = last.unwrap_or(before).max(before);
         let (outcome, logged) = store::loaded(directory.path())?;
@@ -31,7 +31,7 @@ pub fn errors_of_the_disk(tally: &mut Tally, rounds: u32, _: &mut Random) -> Res
         if logged.contains("damaged") {
             tally.mended();
         }
-        let (last, refused) = Writer::start(&[], directory.path(), Some(2))?.end()?;
+        let (last, refused) = Writer::start(&[], directory.path(), &[2])?.end()?;
         if refused > 0 || last.is_none_or(|last| last < acknowledged + 2) {
             tally.wedge(format!("{inject}: afterwards {last:?} after {acknowledged}, {refused} refused"));
         }
@@ -45,12 +45,12 @@ pub fn a_full_disk(tally: &mut Tally, rounds: u32, _: &mut Random) -> Result<()>
         let at = tempfile::tempdir()?;
         let disk = Mount::new("mount -t tmpfs -o size=1m", "tmpfs".as_ref(), at.path().join("disk"))?;
         let directory = disk.0.join("state");
-        let (last, _) = Writer::start(&[], &directory, Some(3))?.end()?;
+        let (last, _) = Writer::start(&[], &directory, &[3])?.end()?;
         let before = last.context("nothing was acknowledged")?;
         let filler = disk.0.join("filler");
         let filled = io::copy(&mut File::open("/dev/zero")?, &mut File::create(&filler)?);
         ensure!(filled.is_err_and(|error| error.kind() == io::ErrorKind::StorageFull), "the disk is not full");
-        let (last, refused) = Writer::start(&[], &directory, Some(3))?.end()?;
+        let (last, refused) = Writer::start(&[], &directory, &[3])?.end()?;
         ensure!(refused > 0, "a full disk refused nothing");
         tally.refused(refused);
         let acknowledged = last.unwrap_or(before).max(before);
@@ -62,7 +62,7 @@ pub fn a_full_disk(tally: &mut Tally, rounds: u32, _: &mut Random) -> Result<()>
         fs::remove_file(&filler)?;
         let (outcome, logged) = store::loaded(&directory)?;
         tally.judge(acknowledged, &outcome, || format!("with room again\n{logged}"));
-        let (last, refused) = Writer::start(&[], &directory, Some(2))?.end()?;
+        let (last, refused) = Writer::start(&[], &directory, &[2])?.end()?;
         if refused > 0 || last.is_none_or(|last| last < acknowledged + 2) {
             tally.wedge(format!("with room again {last:?} after {acknowledged}, {refused} refused"));
         }

@@ -62,8 +62,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Begins to save; `through` stands before the command.
-    pub fn start(through: &[&str], directory: &Path, many: Option<u32>) -> Result<Self> {
+    /// Begins to save; `through` stands before the command, `numbers` are how many and the pause.
+    pub fn start(through: &[&str], directory: &Path, numbers: &[u32]) -> Result<Self> {
         let me = std::env::current_exe()?;
         let mut command = match through.split_first() {
             Some((program, arguments)) => {
@@ -73,7 +73,7 @@ impl Writer {
             }
             None => Command::new(me),
         };
-        command.arg("write").arg(directory).args(many.map(|many| many.to_string()));
+        command.arg("write").arg(directory).args(numbers.iter().map(u32::to_string));
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         Ok(Self { child: child.context("a writer")?, heard: String::new() })
@@ -130,7 +130,7 @@ impl Writer {
 /// A directory with the state after so many saves, its copy up to date.
 pub fn saved(many: u32) -> Result<(TempDir, u32)> {
     let directory = tempfile::tempdir()?;
-    let (last, refused) = Writer::start(&[], directory.path(), Some(many))?.end()?;
+    let (last, refused) = Writer::start(&[], directory.path(), &[many])?.end()?;
     ensure!(last == Some(many) && refused == 0, "the writer ended at {last:?}, refused {refused}");
     Ok((directory, many))
 }
@@ -179,8 +179,14 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        if let Err(error) = tool("umount", &[&self.0]) {
-            eprintln!("crash: {error:#}");
+        let until = Instant::now() + LIMIT;
+        // A worker that was killed may still be on its way out.
+        while let Err(error) = tool("umount", &[&self.0]) {
+            if Instant::now() > until {
+                eprintln!("crash: {error:#}");
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 }

@@ -72,15 +72,12 @@ fn say(line: &str) {
     }
 }
 
-fn first(mut arguments: impl Iterator<Item = OsString>) -> (PathBuf, u32) {
+/// Saves one state after another, as many as asked for, and says which are acknowledged and which refused. With a pause
+/// in milliseconds it waits for the copy and as long again after each.
+pub fn write(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let directory = arguments.next().unwrap_or_default().into();
-    let number = arguments.next().and_then(|number| number.to_str()?.parse().ok());
-    (directory, number.unwrap_or(u32::MAX))
-}
-
-/// Saves one state after another, as many as asked for, and says which are acknowledged and which refused.
-pub fn write(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let (directory, many) = first(arguments);
+    let mut numbers = arguments.filter_map(|number| number.to_str()?.parse::<u32>().ok());
+    let (many, pause) = (numbers.next().unwrap_or(u32::MAX), numbers.next());
     let Ok((runtime, store)) = open(directory) else { return ExitCode::FAILURE };
     let begin = match runtime.block_on(store.load()) {
         Ok(found) => found.as_ref().map_or(Some(0), serial),
@@ -95,15 +92,19 @@ pub fn write(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             Ok(()) => say(&format!("acknowledged {serial}")),
             Err(error) => say(&format!("refused {}", ddns_core::error_chain(&error))),
         }
+        if let Some(pause) = pause {
+            store.settle();
+            std::thread::sleep(Duration::from_millis(pause.into()));
+        }
     }
     store.settle();
     ExitCode::SUCCESS
 }
 
 /// Loads, lets the copy be mended, and says what came back.
-pub fn load(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+pub fn load(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     tracing_subscriber::fmt().with_ansi(false).with_writer(io::stderr).init();
-    let (directory, _) = first(arguments);
+    let directory = arguments.next().unwrap_or_default().into();
     let Ok((runtime, store)) = open(directory) else { return ExitCode::FAILURE };
     match runtime.block_on(store.load()) {
         Ok(None) => say("nothing"),
