@@ -1,4 +1,4 @@
-//! Measures what the engine costs, beside the machine that it was measured on.
+//! Measures what things cost, beside the machine that it was measured on.
 
 use std::fs;
 use std::process::Command;
@@ -14,6 +14,8 @@ pub enum Subject {
     Engine,
     /// How soon and at what cost the kernel's announcements are heard, rung by rung (root)
     Kernel,
+    /// What a durable save costs in each store, what they grow to in ten years, what sled leaves in a process
+    Stores,
 }
 
 /// Figures differ from machine to machine; what is promised is asserted.
@@ -32,11 +34,16 @@ pub fn run(subjects: &[Subject]) -> Result<()> {
         ebpf::run()?;
         cargo(&["bench", "--quiet", "--package", "ddns-linux", "--bench", "kernel"])?;
     }
+    if wants(Subject::Stores) {
+        step("bench: the stores");
+        cargo(&["bench", "--quiet", "--package", "ddns-store-sled", "--bench", "stores"])?;
+    }
     println!("machine: {}", machine());
     Ok(())
 }
 
-fn machine() -> String {
+/// The machine, in a line.
+pub fn machine() -> String {
     let about = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = about.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let model = model.map_or("unknown processor", |(_, model)| model.trim());

@@ -120,7 +120,13 @@ fn with_copy(slots: &mut Slots, found: Found, mirror: &Mirror) -> Result<Option<
         return Ok(Some(copy));
     }
     match (found.newest.is_some(), lost) {
-        (true, _) => {
+        (true, lost) => {
+            if let Some(error) = lost {
+                tracing::warn!(
+                    directory = %slots.directory().display(), error,
+                    "A slot is damaged or gone, and sled can't tell whether it had the newest state; the other slot is used"
+                );
+            }
             found.set_aside_damaged();
             found.only_whole()
         }

@@ -41,7 +41,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Only faults whose names contain this
-    #[arg(long, default_value = "")]
+    #[arg(default_value = "")]
     only: String,
 }
 
@@ -70,7 +70,6 @@ fn main() -> ExitCode {
         Some("load") => return store::load(arguments),
         _ => {}
     }
-    // What libtest would be told concerns its own tests.
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
@@ -80,7 +79,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("crash: {error:#}");
-            println!("test result: FAILED. 0 passed; 1 failed");
+            println!("test result: FAILED. 0 passed; 1 failed;");
             ExitCode::FAILURE
         }
     }
@@ -102,6 +101,6 @@ fn run(arguments: &Arguments) -> Result<bool> {
     }
     let failed = all.iter().filter(|tally| !tally.is_good()).count();
     let word = if failed == 0 { "ok" } else { "FAILED" };
-    println!("test result: {word}. {} passed; {failed} failed", all.len() - failed);
+    println!("test result: {word}. {} passed; {failed} failed;", all.len() - failed);
     Ok(failed == 0)
 }
