@@ -143,7 +143,10 @@ impl Mirror {
             report = rebuilt;
         }
         match report {
-            Report::Kept { .. } => Ok(()),
+            Report::Kept { generation, .. } => {
+                tracing::debug!(generation, "The copy of the state in sled is up to date");
+                Ok(())
+            }
             Report::Damaged { why } | Report::Hindered { why } | Report::Broken { why } => Err(why),
             Report::Holds { .. } | Report::Nothing => Err("the worker gave another answer".to_owned()),
         }
