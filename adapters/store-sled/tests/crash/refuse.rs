@@ -12,7 +12,7 @@ const ERRORS: [&str; 6] = [
     "inject=fsync:error=EIO:when=2+3",
     "inject=write:error=EIO:when=5+7",
     "inject=rename,renameat2:error=EIO:when=2+3",
-    "inject=pwrite64:error=EIO:when=2+3",
+    "inject=pwrite64:error=EIO:when=1+2",
     "inject=sync_file_range,fdatasync:error=EIO:when=1+2",
     "inject=openat:error=EIO:when=40+9",
 ];
@@ -22,8 +22,11 @@ const ERRORS: [&str; 6] = [
 pub fn errors_of_the_disk(tally: &mut Tally, rounds: u32, _: &mut Random) -> Result<()> {
     for inject in ERRORS.iter().cycle().take(ERRORS.len() * rounds as usize) {
         let (directory, before) = scene::saved(3)?;
-        let through = ["strace", "--follow-forks", "--quiet=all", "--output=/dev/null", "-e", inject];
+        let trace = tempfile::NamedTempFile::new()?;
+        let output = format!("--output={}", trace.path().display());
+        let through = ["strace", "--follow-forks", "--quiet=all", &output, "-e", inject];
         let (last, refused) = Writer::start(&through, directory.path(), &[8])?.end()?;
+        ensure!(fs::read_to_string(trace.path())?.contains("(INJECTED)"), "{inject}: no call failed");
         tally.refused(refused);
         let acknowledged = last.unwrap_or(before).max(before);
         let (outcome, logged) = store::loaded(directory.path())?;
