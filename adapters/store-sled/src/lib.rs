@@ -40,7 +40,7 @@ pub struct SledStore {
 }
 
 impl SledStore {
-    /// A store in this directory, which is made at need. `program` makes commands that run [`worker`] with the arguments
+    /// A store in this directory, which is made at need. `program` makes commands that run [`worker()`] with the arguments
     /// added to them.
     pub fn new(directory: PathBuf, program: Program) -> Self {
         Self::resting(directory, program, REST)
