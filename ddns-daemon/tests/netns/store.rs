@@ -1,7 +1,9 @@
 //! The `sled` store, which is the default, in the real ddnsd.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use ddns_testbed::{Daemon, World};
@@ -81,4 +83,30 @@ fn an_idle_daemon_is_one_thread_without_a_child() -> Result<()> {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     scene.end(daemon)
+}
+
+/// Root restores for a ddnsd that runs as another user, who has to be able to go on from there.
+#[test]
+fn what_root_restores_belongs_to_the_user_of_the_directory() -> Result<()> {
+    const USER: u32 = 4242;
+    let place = tempfile::tempdir()?;
+    let state = place.path().join("state");
+    fs::create_dir(&state)?;
+    chown(&state, Some(USER), Some(USER))?;
+    let file = place.path().join("export.json");
+    fs::write(&file, r#"{"format":1,"records":{}}"#)?;
+    for _ in 0..2 {
+        let mut restore = Command::new(env!("CARGO_BIN_EXE_ddnsd"));
+        restore.args(["state", "restore"]).arg(&file).env_clear().env("DDNS_STATE_STORE_PATH", &state);
+        let output = restore.output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let files: Vec<_> = fs::read_dir(&state)?.collect::<Result<_, _>>()?;
+    // The lock, two slots, and the first of them kept when it was replaced.
+    ensure!(files.len() == 4, "{files:?}");
+    for file in files {
+        let metadata = file.metadata()?;
+        ensure!((metadata.uid(), metadata.gid()) == (USER, USER), "{file:?} belongs to {}", metadata.uid());
+    }
+    Ok(())
 }
