@@ -157,6 +157,19 @@ mod tests {
 
     proptest! {
         #[test]
+        fn any_entries_are_read_without_panicking(
+            entries in prop::collection::btree_map(any::<Vec<u8>>(), any::<Vec<u8>>(), 0..4),
+            text in prop::collection::btree_map("[a~/01]{0,4}", r#"[{}\[\]0-9":,]{0,4}"#, 0..4),
+            guard in any::<Vec<u8>>(),
+        ) {
+            let text = text.into_iter().map(|(key, value)| (key.into_bytes(), value.into_bytes()));
+            for entries in [entries, text.collect()] {
+                prop_assert!(Guard::check(&guard, &entries).is_err());
+                let _ = put_together(&entries);
+            }
+        }
+
+        #[test]
         fn any_members_of_any_names_come_back(
             members in prop::collection::btree_map(any::<String>(), prop::collection::btree_map(any::<String>(), any::<u64>(), 0..4), 0..4),
             plain in any::<Option<i64>>(),
