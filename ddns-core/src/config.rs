@@ -98,8 +98,9 @@ pub const PROVIDER_TYPE: Variable = Variable {
 /// The kind of store.
 pub const STATE_STORE_TYPE: Variable = Variable {
     name: "DDNS_STATE_STORE_TYPE",
-    kind: Kind::Plugin { default: "file" },
-    help: "Where state is kept over restarts: `file`, or `memory` for not at all.",
+    kind: Kind::Plugin { default: "sled" },
+    help: "Where state is kept over restarts. `sled`: in two checksummed slots, with a further copy in a sled database; \
+           `file`: in the slots alone; `memory`: not at all.",
 };
 const MODE: Variable = Variable {
     name: "DDNS_MODE",

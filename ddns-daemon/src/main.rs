@@ -5,10 +5,12 @@ mod doctor;
 mod log_view;
 mod notify;
 mod run;
+mod state;
 mod telemetry;
 mod variables;
 mod wiring;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -36,7 +38,16 @@ enum Verb {
     Doctor,
     /// Print all variables, as Markdown
     Variables,
+    /// The state that is kept over restarts
+    #[command(subcommand)]
+    State(state::Verb),
+    /// What the `sled` store starts by itself
+    #[command(name = WORKER, hide = true)]
+    StoreWorker { arguments: Vec<OsString> },
 }
+
+/// The verb of a worker of the `sled` store.
+const WORKER: &str = "store-worker";
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -52,6 +63,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Verb::Doctor => doctor::run(),
+        Verb::State(verb) => state::run(&verb),
+        Verb::StoreWorker { arguments } => ddns_store_sled::worker(arguments.into_iter()),
         Verb::Check => match wiring::wire(std::env::vars_os()) {
             Ok(wired) => {
                 wiring::print("warning", &wired.warnings);

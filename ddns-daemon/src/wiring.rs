@@ -1,18 +1,20 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ddns_core::address::Family;
 use ddns_core::config::{
-    CA_FILE, Config, Endpoint, HostPort, LOG_FORMAT, LOG_LEVEL, Problem, SecretFile, SecretFiles, Settings,
+    CA_FILE, Config, Endpoint, HostPort, LOG_FORMAT, LOG_LEVEL, Problem, STATE_STORE_TYPE, SecretFile, SecretFiles,
+    Settings,
 };
 use ddns_core::driver::Ports;
 use ddns_core::memory_store::MemoryStoreFactory;
 use ddns_core::ports::{Clock, DnsTransport, HttpTransport};
-use ddns_core::registry::{Parts, ProviderRegistry};
+use ddns_core::registry::{Factory, Parts, ProviderRegistry};
 use ddns_discover::{DiscoverFactory, HttpPollFactory};
 use ddns_doh::{DohVerifier, Resolver};
 use ddns_http::{HttpStack, Limits};
@@ -21,6 +23,9 @@ use ddns_provider_cloudflare::CloudflareFactory;
 use ddns_provider_dyndns2::Dyndns2Factory;
 use ddns_provider_rfc2136::Rfc2136Factory;
 use ddns_store_file::FileStoreFactory;
+use ddns_store_sled::SledStoreFactory;
+
+use crate::WORKER;
 
 /// A provider's API: answers are a few kilobytes.
 const API: Limits = Limits {
@@ -69,14 +74,40 @@ pub(crate) fn registry() -> ProviderRegistry {
         .provider(Box::new(CloudflareFactory))
         .provider(Box::new(Rfc2136Factory))
         .provider(Box::new(Dyndns2Factory))
+        .store(Box::new(SledStoreFactory::new(Arc::new(worker))))
         .store(Box::new(FileStoreFactory))
         .store(Box::new(MemoryStoreFactory))
+}
+
+/// This very program, also when the file it came from was replaced; without the environment, which may hold secrets.
+fn worker() -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.env_clear().arg(WORKER);
+    command
+}
+
+/// Where the stores keep the state, by the variables about that alone.
+pub(crate) fn state_directory(environment: impl Iterator<Item = (OsString, OsString)>) -> Result<PathBuf, Wrong> {
+    let environment = environment.map(|(name, value)| (text(name), text(value)));
+    let mut settings = Settings::new(environment, &registry().variables(), &Files);
+    if settings.text(&STATE_STORE_TYPE).is_some_and(|kind| kind == MemoryStoreFactory.name()) {
+        settings.problem(&STATE_STORE_TYPE, "this store keeps no state", "choose another store");
+    }
+    let directory = ddns_slots::directory(&mut settings);
+    let (warnings, problems) = settings.finish();
+    match directory {
+        Some(directory) if problems.is_empty() => Ok(directory),
+        Some(_) | None => Err(Wrong { warnings, problems }),
+    }
+}
+
+fn text(os: OsString) -> String {
+    os.to_string_lossy().into_owned()
 }
 
 /// Reads the environment and builds what it asks for. Opens nothing but the files it names.
 pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> Result<Wired, Wrong> {
     let registry = registry();
-    let text = |os: OsString| os.to_string_lossy().into_owned();
     let environment = environment.map(|(name, value)| (text(name), text(value)));
     let mut settings = Settings::new(environment, &registry.variables(), &Files);
     let config = Config::read(&mut settings);

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use ddns_provider_cloudflare::{API_TOKEN, CloudflareFactory};
 use ddns_provider_dyndns2::{Dyndns2Factory, PASSWORD};
 use ddns_provider_rfc2136::{Rfc2136Factory, TSIG_KEY};
 use ddns_store_file::FileStoreFactory;
+use ddns_store_sled::SledStoreFactory;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
@@ -85,6 +87,7 @@ pub fn environment(text: &[u8]) {
         .provider(Box::new(CloudflareFactory))
         .provider(Box::new(Rfc2136Factory))
         .provider(Box::new(Dyndns2Factory))
+        .store(Box::new(SledStoreFactory::new(Arc::new(|| Command::new("/nonexistent")))))
         .store(Box::new(FileStoreFactory))
         .store(Box::new(MemoryStoreFactory));
     let known = registry.variables();

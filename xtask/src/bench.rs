@@ -1,4 +1,4 @@
-//! Measures what the engine costs, beside the machine that it was measured on.
+//! Measures what things cost, beside the machine that it was measured on.
 
 use std::fs;
 use std::process::Command;
@@ -16,6 +16,8 @@ pub enum Subject {
     Kernel,
     /// How soon a change of the router's address is in DNS, and what goes over the wire while nothing changes (root)
     BehindNat,
+    /// What a durable save costs in each store, what they grow to in ten years, what sled leaves in a process
+    Stores,
 }
 
 /// Figures differ from machine to machine; what is promised is asserted.
@@ -40,11 +42,16 @@ pub fn run(subjects: &[Subject]) -> Result<()> {
         ebpf::run()?;
         cargo(&["bench", "--quiet", "--package", "ddns-daemon", "--bench", "behind_nat"])?;
     }
+    if wants(Subject::Stores) {
+        step("bench: the stores");
+        cargo(&["bench", "--quiet", "--package", "ddns-store-sled", "--bench", "stores"])?;
+    }
     println!("machine: {}", machine());
     Ok(())
 }
 
-fn machine() -> String {
+/// The machine, in a line.
+pub fn machine() -> String {
     let about = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = about.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let model = model.map_or("unknown processor", |(_, model)| model.trim());

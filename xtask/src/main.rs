@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod coverage;
+mod crash;
 mod demo;
 mod ebpf;
 mod kernel_test;
@@ -46,6 +47,8 @@ enum Verb {
     },
     /// Run the engine through centuries in a world in which everything fails
     Sim(sim::Arguments),
+    /// Kill the store, cut its power, damage its files, and see whether anything acknowledged is lost
+    Crash(crash::Arguments),
     /// Check dependency edges, names, documents
     Tidy {
         /// Bring generated parts of documents up to date
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Verb::Ebpf => ebpf::run(),
         Verb::KernelTest { versions, only } => kernel_test::run(&versions, only.as_deref()),
         Verb::Sim(arguments) => sim::run(&arguments),
+        Verb::Crash(arguments) => crash::run(&arguments),
         Verb::Tidy { write } => tidy::run(write),
         Verb::Bench { subjects } => bench::run(&subjects),
         Verb::Coverage => coverage::run(),

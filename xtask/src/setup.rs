@@ -68,7 +68,7 @@ enum Install {
 }
 
 /// In the order of installation: bpf-linker is linked with the packages above it.
-const COMPONENTS: [Component; 17] = [
+const COMPONENTS: [Component; 20] = [
     Component {
         name: "C compiler",
         purpose: Purpose::Demo,
@@ -152,6 +152,27 @@ const COMPONENTS: [Component; 17] = [
         why: "tests ask a real STUN server",
         present: || Path::new("/usr/bin/turnserver").exists(),
         install: Install::Asleep { package: "coturn", service: "coturn.service" },
+    },
+    Component {
+        name: "btrfs tools",
+        purpose: Purpose::Test,
+        why: "power cuts of the store: a disk in a file that can be reflinked",
+        present: || runs("mkfs.btrfs", "--version"),
+        install: Install::Debian(&["btrfs-progs"]),
+    },
+    Component {
+        name: "ext4 tools",
+        purpose: Purpose::Test,
+        why: "the file system on that disk",
+        present: || runs("mkfs.ext4", "-V"),
+        install: Install::Debian(&["e2fsprogs"]),
+    },
+    Component {
+        name: "strace",
+        purpose: Purpose::Test,
+        why: "makes the kernel answer EIO to the store",
+        present: || runs("strace", "-V"),
+        install: Install::Debian(&["strace"]),
     },
     Component {
         name: "QEMU",

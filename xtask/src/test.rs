@@ -16,6 +16,8 @@ struct Totals {
     passed: u64,
     failed: u64,
     broken: bool,
+    /// What a test program said that it left out.
+    not_run: Vec<String>,
 }
 
 /// Sets up what is missing and runs all tests; its last line are the totals.
@@ -57,6 +59,7 @@ pub fn run() -> Result<()> {
         ));
     }
     println!();
+    not_run.append(&mut totals.not_run);
     not_run.iter().for_each(|what| println!("NOT RUN: {what}"));
     println!("{} passed, {} failed", totals.passed, totals.failed);
     ensure!(totals.failed == 0 && !totals.broken, "not all tests passed");
@@ -85,6 +88,7 @@ fn cargo_test(arguments: &[&str], totals: &mut Totals) -> Result<()> {
     for line in BufReader::new(output).lines() {
         let line = line?;
         println!("{line}");
+        totals.not_run.extend(line.strip_prefix("NOT RUN: ").map(ToOwned::to_owned));
         if let Some(counts) = line.strip_prefix("test result: ") {
             totals.passed += count(counts, " passed");
             totals.failed += count(counts, " failed");

@@ -1,18 +1,11 @@
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use ddns_core::config::{Kind, Settings, Variable};
+use ddns_core::config::{Settings, Variable};
 use ddns_core::ports::StateStore;
 use ddns_core::registry::{Factory, Parts};
+use ddns_slots::STATE_STORE_PATH;
 
 use crate::FileStore;
-
-/// The directory.
-pub const STATE_STORE_PATH: Variable = Variable {
-    name: "DDNS_STATE_STORE_PATH",
-    kind: Kind::Text { format: "path of a directory", default: "/var/lib/ddnsd" },
-    help: "Where the `file` store keeps its two slots. The directory is made at need.",
-};
 
 /// Makes [`FileStore`].
 pub struct FileStoreFactory;
@@ -27,10 +20,6 @@ impl Factory<dyn StateStore> for FileStoreFactory {
     }
 
     fn build(&self, settings: &mut Settings<'_>, _parts: &Parts<'_>) -> Option<Arc<dyn StateStore>> {
-        let directory = settings.parsed(&STATE_STORE_PATH, |text| {
-            let path = PathBuf::from(text);
-            if path.is_absolute() { Ok(path) } else { Err("not an absolute path".to_owned()) }
-        })?;
-        Some(Arc::new(FileStore::new(directory)))
+        Some(Arc::new(FileStore::new(ddns_slots::directory(settings)?)))
     }
 }

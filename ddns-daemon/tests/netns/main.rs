@@ -8,5 +8,6 @@ mod groups;
 mod main_job;
 mod rfc2136;
 mod scene;
+mod store;
 mod surroundings;
 mod swaps;

@@ -76,7 +76,6 @@ pub fn tell(binary: &Path, interrupt: &Interrupt, paint: Paint) -> Result<()> {
         ("DDNS_CA_FILE", &trust),
         ("DDNS_PROBE_TARGETS", &probe),
         ("DDNS_RECORDS", RECORD),
-        ("DDNS_STATE_STORE_TYPE", "file"),
         ("DDNS_STATE_STORE_PATH", &state),
         ("DDNS_ADMIN_SOCKET", &socket),
         ("DDNS_MIN_UPDATE_INTERVAL_SECS", "0"),
