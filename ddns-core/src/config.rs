@@ -40,6 +40,8 @@ pub struct Config {
     pub event_capacity: usize,
     /// Between two looks at the addresses that nothing announced; `None` for none.
     pub audit_interval: Option<Duration>,
+    /// What is done about a record that somebody else has changed.
+    pub drift: DriftPolicy,
     /// Between two probe rounds while ready; `None` for none.
     pub probe_interval: Option<Duration>,
     /// What is probed.
@@ -50,6 +52,18 @@ pub struct Config {
     pub wireguard: Option<WireGuard>,
     /// Where the admin socket listens.
     pub admin_socket: PathBuf,
+}
+
+/// What is done about a record that somebody else has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DriftPolicy {
+    /// It is written again.
+    #[default]
+    Repair,
+    /// It is told and left, until the address changes or somebody puts it right.
+    Report,
+    /// It is left for an hour: whoever changes it does so again and again (FAULTS 44).
+    Contested,
 }
 
 /// A WireGuard interface of this host.
@@ -148,8 +162,15 @@ const SETTLE_MS: Variable = Variable {
 const AUDIT_INTERVAL_SECS: Variable = Variable {
     name: "DDNS_AUDIT_INTERVAL_SECS",
     kind: Kind::Number { min: 0, max: 86_400, default: 600 },
-    help: "Between two looks at the addresses that nothing has announced, in case an announcement went missing; 0 for \
-           none.",
+    help: "Between two looks at the addresses, and at what the zone's name servers hold, that nothing has announced; 0 \
+           for none.",
+};
+const DRIFT_POLICY: Variable = Variable {
+    name: "DDNS_DRIFT_POLICY",
+    kind: Kind::Choice { values: &["repair", "report"], default: "repair" },
+    help: "What is done about a record that somebody else has changed: `repair` writes it again, `report` says so and leaves \
+           it until the address changes or somebody puts it right. It is noticed by the audit, after an outage and at a \
+           start. A record that is changed against us three times in an hour is left for an hour.",
 };
 const PROBE_INTERVAL_SECS: Variable = Variable {
     name: "DDNS_PROBE_INTERVAL_SECS",
@@ -216,6 +237,7 @@ pub const VARIABLES: &[Variable] = &[
     SETTLE_MS,
     EVENT_CHANNEL_CAPACITY,
     AUDIT_INTERVAL_SECS,
+    DRIFT_POLICY,
     DOH_URLS,
     PROBE_TARGETS,
     PROBE_INTERVAL_SECS,
@@ -253,6 +275,10 @@ impl Config {
             startup_delay: Duration::from_secs(settings.number(&STARTUP_DELAY_SECS)),
             event_capacity: usize::try_from(settings.number(&EVENT_CHANNEL_CAPACITY)).unwrap_or(usize::MAX),
             audit_interval: interval(settings, &AUDIT_INTERVAL_SECS),
+            drift: match settings.choice(&DRIFT_POLICY) {
+                "report" => DriftPolicy::Report,
+                _ => DriftPolicy::Repair,
+            },
             probe_interval: interval(settings, &PROBE_INTERVAL_SECS),
             probe_targets: read_each(settings, &PROBE_TARGETS, HostPort::parse),
             doh: endpoints(settings, &DOH_URLS),

@@ -15,6 +15,7 @@ use crate::engine::{Action, Effects, Engine, Event, Start, Status, Transition};
 use crate::ports::{Clock, DnsProvider, IpSource, PathProbe, SaveError, SourceError, StateStore, Verifier};
 use crate::state::SavedState;
 use crate::time::Instant;
+use crate::verify::Whom;
 
 /// How long a start waits for the state.
 pub const LOAD: Duration = Duration::from_secs(10);
@@ -190,11 +191,16 @@ impl DdnsEngine {
             Action::LookAgain { source } => self.ports.sources[source.0].look_again(),
             Action::AddressesHeld(held) => self.ports.connections.addresses_held(&held),
             Action::CloseIdle => self.ports.connections.close_idle(),
-            Action::Resolve { record, key, ask, quorum } => {
+            Action::Resolve { whom, record, key, ask, quorum } => {
                 let verifier = Arc::clone(&self.ports.verifier);
-                work.actions.push(
-                    async move { Event::Resolved { record, ask, votes: verifier.resolve(&key, quorum).await } }.boxed(),
-                );
+                let asking = async move {
+                    let votes = match whom {
+                        Whom::Authorities => verifier.authorities(&key).await,
+                        Whom::Resolvers => verifier.resolve(&key, quorum).await,
+                    };
+                    Event::Resolved { record, ask, votes }
+                };
+                work.actions.push(asking.boxed());
             }
             Action::Read { provider, record, key } => {
                 let provider = Arc::clone(&self.ports.providers[provider.0]);

@@ -1,6 +1,7 @@
 //! The composition of the machines: one pure step for everything that happens.
 
 mod addresses;
+mod drift;
 mod effects;
 mod lane;
 mod record;
@@ -51,6 +52,8 @@ pub struct Engine {
     busy: Vec<bool>,
     in_flight: u32,
     connections_kept: bool,
+    audit: Option<Duration>,
+    audit_at: Option<Instant>,
     folded: u64,
     folded_warned: Option<(Instant, u64)>,
     converged: bool,
@@ -86,7 +89,7 @@ impl Engine {
             let lane = lane_of(spec, config.settle, &mut lanes);
             let before = saved.records.get(&spec.key.to_string());
             let supported = supports(spec.provider, &spec.key);
-            Record::new(spec.clone(), lane, supported, config.pace, before, (start.now, start.wall))
+            Record::new(spec.clone(), lane, supported, config.pace, config.drift, before, (start.now, start.wall))
         };
         let records = config.records.iter().map(record).collect();
         let first = start.now + config.startup_delay;
@@ -107,6 +110,8 @@ impl Engine {
             busy: vec![false; config.providers.len()],
             in_flight: 0,
             connections_kept: false,
+            audit: config.audit_interval,
+            audit_at: config.audit_interval.map(|audit| first + audit),
             folded: 0,
             folded_warned: None,
             converged: false,
@@ -165,7 +170,7 @@ impl Engine {
         let sources = self.sources.iter().filter_map(|source| source.watching.deadline()).min();
         let save = self.store.deadline().filter(|_| self.durable && self.saving_since.is_none());
         let hang = self.saving_since.filter(|_| self.store.error().is_none()).map(|since| since + SAVE_HANGS);
-        [records, lanes, save, hang, sources, self.readiness.deadline()].into_iter().flatten().min()
+        [records, lanes, save, hang, sources, self.readiness.deadline(), self.audit_at].into_iter().flatten().min()
     }
 
     /// How late it is, if nobody came when something was due: the host slept.
@@ -323,6 +328,10 @@ impl Engine {
         if self.readiness.due(self.now) {
             self.readiness.begin(self.now);
             self.send(Action::Probe, effects);
+        }
+        if let Some(audit) = self.audit.filter(|_| self.audit_at.is_some_and(|at| at <= self.now)) {
+            self.audit_at = Some(self.now + self.jitter.spread(audit));
+            self.records.iter_mut().for_each(|record| record.audit(self.now));
         }
         for index in 0..self.records.len() {
             let provider = self.records[index].spec.provider;

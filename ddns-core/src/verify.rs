@@ -52,13 +52,45 @@ pub fn judge(votes: &[Vote], resolvers: usize, desired: IpAddr) -> Verdict {
     Verdict::Undecided(votes.iter().map(reason).collect())
 }
 
+/// What the zone's own name servers say together. Every one that answers has to answer with exactly the desired address:
+/// one that lags behind fills caches with what it has. Those that don't answer have no say.
+pub fn judge_authorities(votes: &[Vote], desired: IpAddr) -> Verdict {
+    let wanted = BTreeSet::from([desired]);
+    let answers = || votes.iter().filter_map(|vote| vote.answer.as_ref().ok());
+    if let Some(differs) = answers().find(|answer| answer.addresses != wanted) {
+        return Verdict::Differs(differs.addresses.clone());
+    }
+    match answers().map(|answer| answer.ttl).max() {
+        Some(ttl) => Verdict::Agrees { ttl },
+        None => judge(votes, votes.len(), desired),
+    }
+}
+
+/// The longest time for which a cache may go on with an answer that differs.
+pub fn cached_for(votes: &[Vote], desired: IpAddr) -> Option<Duration> {
+    let wanted = BTreeSet::from([desired]);
+    let answers = votes.iter().filter_map(|vote| vote.answer.as_ref().ok());
+    answers.filter(|answer| answer.addresses != wanted).map(|answer| answer.ttl).max()
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Whom {
+    /// The zone's own name servers, all of them.
+    Authorities,
+    /// Recursive resolvers, of which a quorum decides.
+    Resolvers,
+}
+
 /// Where the proof stands.
 ///
 /// ```text
-///   begin ──▶ Due ──▶ Asking ──agrees──▶ Rest (verified)
-///              ▲         │
-///              └─────────┘ differs, undecided: later
+///   begin ──▶ Due(authorities) ──▶ Asking ──all agree──▶ Due(resolvers) ──▶ Asking ──a quorum agrees──▶ Rest (verified)
+///              ▲                     │  └─ not to be asked ──▲    ▲            │
+///              └─────────────────────┘ differs: later             └────────────┘ differs, undecided: later
 /// ```
+///
+/// What was verified before needs the authorities alone, where they can be asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     Rest,
@@ -70,6 +102,7 @@ enum State {
 #[derive(Debug)]
 pub struct Verify {
     state: State,
+    whom: Whom,
     attempts: u32,
     verified: Option<IpAddr>,
 }
@@ -81,6 +114,10 @@ pub enum Progress {
     Verified,
     /// It was proven before and still is.
     Still,
+    /// The zone's own name servers serve it; the resolvers are asked next.
+    Served,
+    /// The zone's own name servers can't be asked; the resolvers are asked next.
+    Unserved,
     /// Not yet; asked again later.
     Pending {
         /// Answers that were not it.
@@ -93,12 +130,12 @@ pub enum Progress {
 impl Verify {
     /// Nothing is proven.
     pub const fn new() -> Self {
-        Self { state: State::Rest, attempts: 0, verified: None }
+        Self { state: State::Rest, whom: Whom::Authorities, attempts: 0, verified: None }
     }
 
     /// An address was confirmed: prove it.
     pub const fn begin(&mut self, now: Instant) {
-        *self = Self { state: State::Due(now), attempts: 0, verified: None };
+        *self = Self { state: State::Due(now), ..Self::new() };
     }
 
     /// What was proven no longer counts, and nothing is to be proven until [`Self::begin`].
@@ -108,7 +145,7 @@ impl Verify {
 
     /// The address is proven by other means.
     pub const fn proven(&mut self, address: IpAddr) {
-        *self = Self { state: State::Rest, attempts: 0, verified: Some(address) };
+        *self = Self { verified: Some(address), ..Self::new() };
     }
 
     /// The proof rests on an answer that a cache may have given; it is asked for again once that has expired.
@@ -119,7 +156,10 @@ impl Verify {
     /// What was proven may be so no more: ask, but believe it until told otherwise.
     pub fn ask_again(&mut self, now: Instant) {
         self.state = match self.state {
-            State::Rest => State::Due(now),
+            State::Rest => {
+                self.whom = Whom::Authorities;
+                State::Due(now)
+            }
             State::Due(at) => State::Due(at.min(now)),
             State::Asking => State::Asking,
         };
@@ -143,33 +183,53 @@ impl Verify {
         matches!(self.state, State::Rest)
     }
 
+    /// Who is to be asked.
+    pub const fn whom(&self) -> Whom {
+        self.whom
+    }
+
     /// The question is put.
     pub const fn asking(&mut self) {
         self.state = State::Asking;
     }
 
-    /// The resolvers' word about `address`; `None` if none was asked for.
+    /// The word about `address` of those who were asked; `None` if nobody was. A cache goes on with a wrong answer for
+    /// `cached` at most.
     pub fn answered(
         &mut self,
         now: Instant,
         address: IpAddr,
         verdict: &Verdict,
+        cached: Option<Duration>,
         jitter: &mut Jitter,
     ) -> Option<Progress> {
         if self.state != State::Asking {
             return None;
         }
-        if matches!(verdict, Verdict::Agrees { .. }) {
-            let before = self.verified;
-            self.proven(address);
-            return Some(if before == Some(address) { Progress::Still } else { Progress::Verified });
+        let before = self.verified;
+        match (self.whom, verdict) {
+            (Whom::Authorities, Verdict::Agrees { .. }) if before != Some(address) => {
+                (self.state, self.whom, self.attempts) = (State::Due(now), Whom::Resolvers, 0);
+                return Some(Progress::Served);
+            }
+            (Whom::Authorities, Verdict::Undecided(_)) => {
+                (self.state, self.whom, self.attempts) = (State::Due(now), Whom::Resolvers, 0);
+                return Some(Progress::Unserved);
+            }
+            (Whom::Authorities | Whom::Resolvers, Verdict::Agrees { .. }) => {
+                self.proven(address);
+                return Some(if before == Some(address) { Progress::Still } else { Progress::Verified });
+            }
+            (Whom::Authorities | Whom::Resolvers, Verdict::Differs(_)) => self.verified = None,
+            (Whom::Resolvers, Verdict::Undecided(_)) => {}
         }
-        if matches!(verdict, Verdict::Differs(_)) {
-            self.verified = None;
-        }
-        self.state = State::Due(now + ASK_AGAIN.wait(self.attempts, jitter));
+        let wait = ASK_AGAIN.wait(self.attempts, jitter);
+        let expired = cached.filter(|_| self.whom == Whom::Resolvers).map(|cached| cached + Duration::from_secs(1));
+        self.state = State::Due(now + expired.map_or(wait, |expired| wait.min(expired)));
         self.attempts = self.attempts.saturating_add(1);
-        let read_back = self.attempts.is_multiple_of(READ_BACK_AFTER);
+        // What the authorities served before and serve no more, somebody else has changed.
+        let drifted = self.whom == Whom::Authorities && before == Some(address);
+        let read_back = drifted || self.attempts.is_multiple_of(READ_BACK_AFTER);
         Some(Progress::Pending { attempts: self.attempts, read_back })
     }
 

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::address::{Distress, Family, Hint, IpChangeEvent};
-use crate::config::{ProviderId, SourceId};
+use crate::config::{DriftPolicy, ProviderId, SourceId};
 use crate::discovery::{Election, Nat};
 use crate::ports::{Observed, PathReport, ProviderError, SaveError, UpdateKind, UpdateRequest, UpdateResult, Vote};
 use crate::publish::Failure;
@@ -12,7 +12,7 @@ use crate::record::RecordKey;
 use crate::selection::Rejection;
 use crate::state::SavedState;
 use crate::time::Instant;
-use crate::verify::Verdict;
+use crate::verify::{Verdict, Whom};
 
 /// A record by its place in the configuration.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -48,7 +48,7 @@ pub enum Event {
         record: RecordId,
         /// The number of the question.
         ask: u64,
-        /// What the resolvers said.
+        /// What those said who were asked.
         votes: Vec<Vote>,
     },
     /// The outcome of [`Action::Read`].
@@ -88,15 +88,17 @@ pub enum Action {
         /// The source.
         source: SourceId,
     },
-    /// Ask the resolvers.
+    /// Ask DNS.
     Resolve {
+        /// Whom.
+        whom: Whom,
         /// The record.
         record: RecordId,
         /// Its key.
         key: RecordKey,
         /// The number of the question, returned with the answer.
         ask: u64,
-        /// Equal votes that suffice.
+        /// Equal votes of resolvers that suffice.
         quorum: usize,
     },
     /// Ask a provider.
@@ -139,7 +141,8 @@ pub struct Effects {
 /// Who proved a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
-    /// A quorum of recursive resolvers, whose caches may lag behind.
+    /// A quorum of recursive resolvers, whose caches may lag behind, after all of the zone's own name servers that could
+    /// be asked.
     Resolvers,
     /// The provider's API, where DNS can't show the address (proxied records).
     Provider,
@@ -274,8 +277,39 @@ pub enum Transition {
         /// It has failed more often than is called passing.
         failing: bool,
     },
+    /// All of the zone's own name servers that answer serve the address.
+    Served {
+        /// The record.
+        key: RecordKey,
+        /// The address.
+        address: IpAddr,
+        /// How many they are.
+        servers: usize,
+        /// Those that did not answer, and why.
+        silent: Vec<String>,
+    },
+    /// None of the zone's own name servers could be asked; the resolvers' word has to do.
+    Unserved {
+        /// The record.
+        key: RecordKey,
+        /// Why, one by one.
+        why: Vec<String>,
+    },
+    /// The provider holds something else than what was proven: somebody else has changed the record.
+    Drift {
+        /// The record.
+        key: RecordKey,
+        /// What was proven.
+        expected: IpAddr,
+        /// What is there.
+        found: BTreeSet<IpAddr>,
+        /// What follows.
+        policy: DriftPolicy,
+    },
     /// The address is not seen in DNS yet.
     VerifyPending {
+        /// By whom.
+        whom: Whom,
         /// The record.
         key: RecordKey,
         /// The address.

@@ -1,16 +1,17 @@
 use std::net::IpAddr;
 
+use super::drift::Drift;
 use super::effects::{Action, ReadResult, RecordId, Stage, Transition, UpdatedResult};
 use super::stamp::Stamp;
 use super::status::RecordStatus;
 use crate::backoff::Jitter;
-use crate::config::RecordSpec;
+use crate::config::{DriftPolicy, RecordSpec};
 use crate::ports::{ProviderError, UpdateRequest, Vote};
 use crate::publish::{Before, Pace, Publish, RETRY_AFTER_CAP, State, Step, Why};
 use crate::record::RecordKey;
 use crate::state::{SavedState, StateRecord};
 use crate::time::{Instant, Wall};
-use crate::verify::{Progress, Verdict, Verify, judge};
+use crate::verify::{Progress, Verdict, Verify, Whom, cached_for, judge, judge_authorities};
 
 /// One record: its two machines, and what they tell each other.
 #[derive(Debug)]
@@ -25,6 +26,9 @@ pub(super) struct Record {
     pub(super) certain: bool,
     /// The host no longer holds the address that was published.
     pub(super) lost: bool,
+    /// It was told that the zone's own name servers can't be asked.
+    unserved: bool,
+    drift: Drift,
     ask: u64,
     told_until: Option<Instant>,
     error: Option<String>,
@@ -39,6 +43,7 @@ impl Record {
         lane: usize,
         supported: bool,
         pace: Pace,
+        policy: DriftPolicy,
         before: Option<&StateRecord>,
         (now, wall): (Instant, Wall),
     ) -> Self {
@@ -60,6 +65,8 @@ impl Record {
             verify: Verify::new(),
             certain: false,
             lost: false,
+            unserved: false,
+            drift: Drift::new(policy),
             ask: 0,
             told_until: None,
             error: None,
@@ -86,6 +93,7 @@ impl Record {
         if self.verify.verified() != Some(address) {
             self.verify.stop();
         }
+        self.drift.mended();
         self.publish.desire(now, address, self.certain);
         self.prove(now);
     }
@@ -115,6 +123,15 @@ impl Record {
             self.publish.read_again(now);
         } else {
             self.verify.ask_again(now);
+        }
+    }
+
+    /// Nothing has happened, and yet somebody may have changed the record.
+    pub(super) fn audit(&mut self, now: Instant) {
+        if self.drift.left() {
+            self.publish.read_again(now);
+        } else {
+            self.look_again(now);
         }
     }
 
@@ -163,16 +180,18 @@ impl Record {
     }
 
     pub(super) fn verifier_action(&mut self, id: RecordId, now: Instant, quorum: usize) -> Option<Action> {
-        if self.publish.next(now) == Some(Step::Check) {
+        let whom = if self.publish.next(now) == Some(Step::Check) {
             self.verify.stop();
             self.publish.begin(now)?;
+            Whom::Resolvers
         } else if self.verify.due(now) && self.publish.confirmed().is_some() {
             self.verify.asking();
+            self.verify.whom()
         } else {
             return None;
-        }
+        };
         self.ask += 1;
-        Some(Action::Resolve { record: id, key: self.key().clone(), ask: self.ask, quorum })
+        Some(Action::Resolve { whom, record: id, key: self.key().clone(), ask: self.ask, quorum })
     }
 
     /// Says once that a write waits for the interval's end.
@@ -202,8 +221,11 @@ impl Record {
                 self.checked(now, target, judge(votes, resolvers, target), told);
             }
             (State::Rest | State::Due { .. } | State::Running { .. }, Some(confirmed)) => {
-                let verdict = judge(votes, resolvers, confirmed);
-                self.proof(now, confirmed, verdict, jitter, told);
+                let verdict = match self.verify.whom() {
+                    Whom::Authorities => judge_authorities(votes, confirmed),
+                    Whom::Resolvers => judge(votes, resolvers, confirmed),
+                };
+                self.proof(now, confirmed, votes, verdict, jitter, told);
             }
             (State::Rest | State::Due { .. } | State::Running { .. }, None) => {}
         }
@@ -228,12 +250,25 @@ impl Record {
         &mut self,
         now: Instant,
         address: IpAddr,
+        votes: &[Vote],
         verdict: Verdict,
         jitter: &mut Jitter,
         told: &mut Vec<Transition>,
     ) {
-        let key = self.key().clone();
-        match self.verify.answered(now, address, &verdict, jitter) {
+        let (key, whom) = (self.key().clone(), self.verify.whom());
+        match self.verify.answered(now, address, &verdict, cached_for(votes, address), jitter) {
+            Some(Progress::Served) => {
+                let silent = silent(votes);
+                let servers = votes.len() - silent.len();
+                self.unserved = false;
+                told.push(Transition::Served { key, address, servers, silent });
+            }
+            Some(Progress::Unserved) => {
+                // Once: where port 53 is closed it stays so.
+                if !votes.is_empty() && !std::mem::replace(&mut self.unserved, true) {
+                    told.push(Transition::Unserved { key, why: silent(votes) });
+                }
+            }
             Some(Progress::Verified) => {
                 self.certain = true;
                 told.push(Transition::Verified { key, address, stage: Stage::Resolvers });
@@ -242,7 +277,7 @@ impl Record {
                 if read_back {
                     self.publish.read_again(now);
                 }
-                told.push(Transition::VerifyPending { key, address, verdict, attempts });
+                told.push(Transition::VerifyPending { whom, key, address, verdict, attempts });
             }
             Some(Progress::Still) => self.certain = true,
             None => {}
@@ -259,9 +294,22 @@ impl Record {
             Err(error) => return self.failed(now, error, jitter, told),
         };
         let State::Running { target, .. } = self.publish.state() else { return };
+        let known = self.publish.confirmed() == Some(target) && self.publish.pending().is_none();
         let right = self.publish.read(now, observed, jitter);
         self.certain = true;
         self.error = None;
+        if right {
+            self.drift.mended();
+        } else if known {
+            let policy = self.drift.found(now);
+            let (key, found) = (self.key().clone(), observed.addresses.clone());
+            told.push(Transition::Drift { key, expected: target, found, policy });
+        }
+        if !right && self.drift.leaves(now) {
+            self.publish.skip_write();
+            self.verify.stop();
+            return;
+        }
         if observed.addresses.len() > 1 {
             told.push(Transition::Foreign { key: self.key().clone(), addresses: observed.addresses.clone() });
         }
@@ -297,6 +345,7 @@ impl Record {
         told.push(Transition::Updated { key: self.key().clone(), address, kind: result.kind });
         let proxied = result.proxied;
         self.publish.written(now, result);
+        self.drift.mended();
         self.certain = true;
         self.error = None;
         if proxied {
@@ -362,4 +411,10 @@ impl Record {
             error: self.error.clone(),
         }
     }
+}
+
+/// Who has not answered, and why.
+fn silent(votes: &[Vote]) -> Vec<String> {
+    let why = |vote: &Vote| Some(format!("{}: {}", vote.resolver, crate::error_chain(vote.answer.as_ref().err()?)));
+    votes.iter().filter_map(why).collect()
 }

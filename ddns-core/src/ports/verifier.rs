@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::Cause;
 use crate::record::RecordKey;
 
-/// Asks the world's resolvers what a record holds.
+/// Asks what a record holds, of the zone's own name servers and of the world's resolvers.
 #[async_trait]
 pub trait Verifier: Send + Sync {
     /// How many resolvers it asks.
@@ -16,9 +16,15 @@ pub trait Verifier: Send + Sync {
     /// Asks all resolvers at once and returns their votes as soon as `quorum` of them agree on a set of addresses, or
     /// when all have answered or timed out.
     async fn resolve(&self, key: &RecordKey, quorum: usize) -> Vec<Vote>;
+
+    /// Asks every name server of the record's zone; empty if it can't tell who they are. Never by the host's own
+    /// resolver, whose view of the zone may be another one (trap 14).
+    async fn authorities(&self, _key: &RecordKey) -> Vec<Vote> {
+        Vec::new()
+    }
 }
 
-/// One resolver's word.
+/// The word of one resolver or name server.
 #[derive(Debug)]
 pub struct Vote {
     /// Who.

@@ -8,11 +8,13 @@ use ddns_core::address::{AddressFlags, Distress, Hint, InterfaceAddress, IpChang
 use ddns_core::config::{Config, Kind, ProviderId, SecretFile, SecretFiles, Settings, SourceId, VARIABLES, Variable};
 use ddns_core::engine::{Action, Effects, Engine, Event, Start, Status, Transition};
 use ddns_core::ports::{
-    Answer, Observed, PathReport, ProviderError, RecordHandle, SaveError, UpdateKind, UpdateRequest, UpdateResult, Vote,
+    Answer, LookupError, Observed, PathReport, ProviderError, RecordHandle, SaveError, UpdateKind, UpdateRequest,
+    UpdateResult, Vote,
 };
 use ddns_core::record::RecordKey;
 use ddns_core::state::SavedState;
 use ddns_core::time::{Instant, Wall};
+use ddns_core::verify::Whom;
 
 pub const NAME: &str = "vpn.example.com";
 /// A variable of some provider.
@@ -45,6 +47,9 @@ pub struct Bench {
     pub saves: usize,
     pub probes: usize,
     pub watches: usize,
+    /// The zone's own; without any nobody knows who they are.
+    pub name_servers: Vec<NameServer>,
+    pub authority_calls: usize,
     pub looks_again: usize,
     /// What connections were told to be from.
     pub held: Vec<Vec<IpAddr>>,
@@ -67,6 +72,16 @@ pub struct Bench {
     hanging: Option<SavedState>,
 }
 
+/// What a name server of the zone does.
+#[derive(Clone, Copy, Debug)]
+pub enum NameServer {
+    /// It answers with what the provider holds.
+    Serves,
+    /// It answers with this.
+    Lags(&'static str),
+    Silent,
+}
+
 enum Call {
     Read,
     Resolve,
@@ -83,9 +98,13 @@ impl SecretFiles for NoFiles {
 }
 
 impl Bench {
-    /// A fresh engine with this environment; the source is watched, no address has been seen.
+    /// A fresh engine with this environment, without audits unless it says so; the source is watched, no address has
+    /// been seen.
     pub fn new(environment: &[(&str, &str)]) -> Self {
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let without_audit = environment.iter().all(|(name, _)| *name != "DDNS_AUDIT_INTERVAL_SECS");
+        let audit = without_audit.then_some(&("DDNS_AUDIT_INTERVAL_SECS", "0"));
+        let environment =
+            environment.iter().chain(audit).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut settings = Settings::new(environment, &[VARIABLES, &[SERVER]].concat(), &NoFiles);
         let config = Config::read(&mut settings);
         let (_, problems) = settings.finish();
@@ -105,6 +124,8 @@ impl Bench {
             saves: 0,
             probes: 0,
             watches: 0,
+            name_servers: Vec::new(),
+            authority_calls: 0,
             looks_again: 0,
             held: Vec::new(),
             most_provider_calls_at_once: 0,
@@ -269,6 +290,23 @@ impl Bench {
                 }
                 Some(Event::Probed(PathReport { targets }))
             }
+            Action::Resolve { whom: Whom::Authorities, record, key, ask, .. } => {
+                let addresses = self.zone(&key.to_string());
+                let answer = |addresses: &BTreeSet<IpAddr>| {
+                    Ok(Answer { addresses: addresses.clone(), ttl: Duration::from_secs(300) })
+                };
+                let votes = self.name_servers.iter().map(|server| {
+                    let answer = match server {
+                        NameServer::Serves => answer(&addresses),
+                        NameServer::Lags(old) => answer(&BTreeSet::from([old.parse().unwrap()])),
+                        NameServer::Silent => Err(LookupError::NoAnswer { cause: "time-out".into() }),
+                    };
+                    Vote { resolver: "ns".into(), answer }
+                });
+                let votes = votes.collect();
+                self.authority_calls += 1;
+                Some(Event::Resolved { record, ask, votes })
+            }
             Action::Resolve { record, key, ask, .. } => {
                 self.calls.push(Call::Resolve);
                 let addresses = self.dns.get(&key.to_string()).cloned().unwrap_or_default();
@@ -286,6 +324,10 @@ impl Bench {
                 Some(Event::Updated { record, result: self.update(&request) })
             }
         }
+    }
+
+    fn zone(&self, key: &str) -> BTreeSet<IpAddr> {
+        self.api.get(key).cloned().unwrap_or_default()
     }
 
     fn read(&self, key: &RecordKey) -> Result<Observed, ProviderError> {
@@ -343,7 +385,7 @@ impl Bench {
     pub fn forget(&mut self) {
         self.calls.clear();
         self.log.clear();
-        self.saves = 0;
+        (self.saves, self.authority_calls) = (0, 0);
     }
 
     pub fn api_holds(&mut self, name: &str, rtype: &str, address: &str) {
@@ -422,6 +464,9 @@ pub fn kinds(log: &[Transition]) -> Vec<&'static str> {
         Transition::Distress(_) => "distress",
         Transition::Elected(_) => "elected",
         Transition::Nat(_) => "nat",
+        Transition::Served { .. } => "served",
+        Transition::Unserved { .. } => "unserved",
+        Transition::Drift { .. } => "drift",
         Transition::Folded { .. } => "folded",
         Transition::Unsupported { .. } => "unsupported",
         Transition::Checked { .. } => "checked",

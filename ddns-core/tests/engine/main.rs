@@ -5,6 +5,7 @@
 
 mod bench;
 mod discovery;
+mod drift;
 mod failures;
 mod groups;
 mod proof;
