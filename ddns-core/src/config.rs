@@ -48,6 +48,8 @@ pub struct Config {
     pub probe_targets: Vec<HostPort>,
     /// The resolvers that prove.
     pub doh: Vec<Endpoint>,
+    /// The name servers of every zone, in place of looking them up; empty to do that.
+    pub dns_servers: Vec<HostPort>,
     /// The VPN that the records lead to.
     pub wireguard: Option<WireGuard>,
     /// Where the admin socket listens.
@@ -195,6 +197,12 @@ const DOH_URLS: Variable = Variable {
     },
     help: "The resolvers that prove a record (RFC 8484). More than half of them have to agree.",
 };
+const DNS_SERVERS: Variable = Variable {
+    name: "DDNS_DNS_SERVERS",
+    kind: Kind::Optional { format: "a comma list of address:port" },
+    help: "The name servers that hold the records, asked before the resolvers are. Without it the resolvers are asked who \
+           they are.",
+};
 const ADMIN_SOCKET: Variable = Variable {
     name: "DDNS_ADMIN_SOCKET",
     kind: Kind::Text { format: "path", default: "/run/ddnsd/ddnsd.sock" },
@@ -239,6 +247,7 @@ pub const VARIABLES: &[Variable] = &[
     AUDIT_INTERVAL_SECS,
     DRIFT_POLICY,
     DOH_URLS,
+    DNS_SERVERS,
     PROBE_TARGETS,
     PROBE_INTERVAL_SECS,
     WIREGUARD_INTERFACE,
@@ -282,6 +291,7 @@ impl Config {
             probe_interval: interval(settings, &PROBE_INTERVAL_SECS),
             probe_targets: read_each(settings, &PROBE_TARGETS, HostPort::parse),
             doh: endpoints(settings, &DOH_URLS),
+            dns_servers: read_each(settings, &DNS_SERVERS, HostPort::parse),
             wireguard: WireGuard::read(settings),
             admin_socket: PathBuf::from(settings.text(&ADMIN_SOCKET).unwrap_or_default()),
         }

@@ -164,10 +164,15 @@ impl Discovery {
         let hint = Hint::new(announcement.protocol.as_str(), now, 1);
         let genuine = self.gateways.iter().flatten().any(|gateway| gateway.address == announcement.from);
         if genuine {
-            let lost = self.router_epoch(now, announcement.protocol, announcement.epoch);
+            let judged = self.epochs[announcement.protocol as usize].observe(now, announcement.epoch);
             let held = self.polls.iter().find(|poll| poll.family == Family::V4).and_then(Poll::held);
-            let news = announcement.external.is_some_and(|external| Some(external) != held);
-            self.call(now, if lost || news { Call::Strong } else { Call::Hint }, hint);
+            let known = announcement.external.map(|external| Some(external) == held);
+            match (judged, known) {
+                // Routers repeat themselves up to ten times (RFC 6886 §3.2.1, RFC 6887 §14.1.1).
+                (Judgement::First | Judgement::Consistent, Some(true)) | (Judgement::Consistent, None) => {}
+                (Judgement::First, None) => self.call(now, Call::Hint, hint),
+                (Judgement::Lost, _) | (_, Some(false)) => self.call(now, Call::Strong, hint),
+            }
         } else {
             self.ignored += 1;
         }

@@ -224,7 +224,9 @@ impl Verify {
             (Whom::Resolvers, Verdict::Undecided(_)) => {}
         }
         let wait = ASK_AGAIN.wait(self.attempts, jitter);
+        // As the cache expires, if that is about the time; a short TTL is no reason to hurry for ever.
         let expired = cached.filter(|_| self.whom == Whom::Resolvers).map(|cached| cached + Duration::from_secs(1));
+        let expired = expired.filter(|expired| *expired >= wait / 2);
         self.state = State::Due(now + expired.map_or(wait, |expired| wait.min(expired)));
         self.attempts = self.attempts.saturating_add(1);
         // What the authorities served before and serve no more, somebody else has changed.

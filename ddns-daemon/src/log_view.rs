@@ -1,13 +1,14 @@
 use std::net::IpAddr;
 
 use ddns_core::address::Distress;
+use ddns_core::config::DriftPolicy;
 use ddns_core::discovery::{Election, Nat};
 use ddns_core::driver::View;
 use ddns_core::engine::{Status, Transition};
 use ddns_core::ports::UpdateKind;
 use ddns_core::publish::Why;
 use ddns_core::time::Instant;
-use ddns_core::verify::Verdict;
+use ddns_core::verify::{Verdict, Whom};
 use tracing::{debug, error, info, warn};
 
 /// The log of transitions. ERROR: someone must act; WARN: someone should look; INFO: a transition; DEBUG: a decision.
@@ -103,12 +104,39 @@ fn log(now: Instant, at_ns: u64, transition: &Transition) {
                 warn!(%record, r#type = %rtype, class, error = what, failures, again_in_ms, at_ns, "Failed to update DNS record");
             }
         }
-        Transition::VerifyPending { key, address, verdict, attempts } => {
+        Transition::Served { key, address, servers, silent } => {
+            let silent = silent.join("; ");
+            let (record, rtype) = (&key.name, key.rtype);
+            info!(%record, r#type = %rtype, %address, servers, silent, at_ns, "The zone's name servers serve the address");
+        }
+        Transition::Unserved { key, why } => {
+            let why = why.join("; ");
+            warn!(record = %key.name, r#type = %key.rtype, why, at_ns, "The zone's name servers can't be asked; the resolvers' word has to do: allow TCP to port 53, or set DDNS_DNS_SERVERS");
+        }
+        Transition::Drift { key, expected, found, policy } => {
+            let (record, rtype) = (&key.name, key.rtype);
+            match policy {
+                DriftPolicy::Repair => {
+                    warn!(%record, r#type = %rtype, %expected, ?found, at_ns, "Somebody else has changed the record; it is written again");
+                }
+                DriftPolicy::Report => {
+                    warn!(%record, r#type = %rtype, %expected, ?found, at_ns, "Somebody else has changed the record; it is left as it is (DDNS_DRIFT_POLICY)");
+                }
+                DriftPolicy::Contested => {
+                    error!(%record, r#type = %rtype, %expected, ?found, at_ns, "Somebody else changes the record again and again; it is left for an hour: see whether another updater has the same record");
+                }
+            }
+        }
+        Transition::VerifyPending { whom, key, address, verdict, attempts } => {
+            let asked = match whom {
+                Whom::Authorities => "authorities",
+                Whom::Resolvers => "resolvers",
+            };
             let dns = said(verdict);
             if *attempts == 1 || attempts.is_multiple_of(10) {
-                info!(record = %key.name, r#type = %key.rtype, %address, dns, attempts, at_ns, "DNS record not visible yet");
+                info!(record = %key.name, r#type = %key.rtype, %address, asked, dns, attempts, at_ns, "DNS record not visible yet");
             } else {
-                debug!(record = %key.name, r#type = %key.rtype, %address, dns, attempts, at_ns, "DNS record not visible yet");
+                debug!(record = %key.name, r#type = %key.rtype, %address, asked, dns, attempts, at_ns, "DNS record not visible yet");
             }
         }
         Transition::Verified { key, address, stage } => {

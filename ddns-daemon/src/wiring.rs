@@ -16,7 +16,7 @@ use ddns_core::memory_store::MemoryStoreFactory;
 use ddns_core::ports::{Clock, DnsTransport, HttpTransport};
 use ddns_core::registry::{Factory, Parts, ProviderRegistry};
 use ddns_discover::{DiscoverFactory, HttpPollFactory};
-use ddns_doh::{DohVerifier, Resolver};
+use ddns_doh::{Authorities, DohVerifier, Resolver};
 use ddns_http::{HttpStack, Limits};
 use ddns_linux::{BootClock, KernelGateways, KernelSourceFactory};
 use ddns_provider_cloudflare::CloudflareFactory;
@@ -41,6 +41,9 @@ const VOTER: Limits = Limits {
     answer: Duration::from_secs(4),
     body: 4096,
 };
+/// One of the zone's own name servers; where port 53 is closed, this is what it costs to notice.
+const NAME_SERVER: Limits =
+    Limits { connect: Duration::from_secs(2), handshake: Duration::ZERO, answer: Duration::from_secs(3), body: 65_535 };
 /// A resolver: a DNS message has at most 65,535 octets (RFC 1035 §4.2.2).
 const DOH: Limits = Limits {
     connect: Duration::from_secs(3),
@@ -113,7 +116,7 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
     let config = Config::read(&mut settings);
     let (log_level, log_format) = (settings.choice(&LOG_LEVEL), settings.choice(&LOG_FORMAT));
     let stack = stack(&mut settings);
-    let built = stack.and_then(|stack| {
+    let built = stack.map(Arc::new).and_then(|stack| {
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let transports = |endpoint: &Endpoint| -> Arc<dyn HttpTransport> { stack.http1(endpoint.clone(), API) };
         let dns = |server: &HostPort| -> Arc<dyn DnsTransport> { Arc::new(stack.dns(server.clone(), API)) };
@@ -139,10 +142,10 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
             sources: plugins.sources,
             providers: plugins.providers,
             store: plugins.store,
-            verifier: Arc::new(verifier(&stack, &config)),
+            verifier: Arc::new(verifier(&stack, &config, Arc::clone(&clock))),
             probe: Arc::new(stack.probe(config.probe_targets.clone())),
             clock,
-            connections: Arc::new(stack),
+            connections: stack,
         })
     });
     let (warnings, problems) = settings.finish();
@@ -170,10 +173,15 @@ fn stack(settings: &mut Settings<'_>) -> Option<HttpStack> {
     )
 }
 
-fn verifier(stack: &HttpStack, config: &Config) -> DohVerifier {
+fn verifier(stack: &Arc<HttpStack>, config: &Config, clock: Arc<dyn Clock>) -> DohVerifier {
     let resolver =
         |endpoint: &Endpoint| Resolver { name: endpoint.to_string(), transport: stack.http2(endpoint.clone(), DOH) };
-    DohVerifier::new(config.doh.iter().map(resolver).collect())
+    let stack_of_servers = Arc::clone(stack);
+    let server = move |server: &HostPort| -> Arc<dyn DnsTransport> {
+        Arc::new(stack_of_servers.dns(server.clone(), NAME_SERVER))
+    };
+    let authorities = Authorities::new(Arc::new(server), &config.dns_servers, clock);
+    DohVerifier::new(config.doh.iter().map(resolver).collect()).with_authorities(authorities)
 }
 
 /// The files that secrets lie in.

@@ -1,65 +1,46 @@
-//! Verifier: DNS over HTTPS (RFC 8484), wire format, by POST so that no HTTP cache gives an old answer.
+//! Verifier: DNS over HTTPS (RFC 8484), wire format, by POST so that no HTTP cache gives an old answer; and the zone's own
+//! name servers, each asked itself.
 //!
 //! The resolvers are recursive: their answer may be as old as its TTL, and none of it counts as the zone's own word.
 
+mod authorities;
 mod message;
+mod resolver;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use ddns_core::ports::{Answer, HttpRequest, HttpTransport, LookupError, Method, Verifier, Vote};
+use ddns_core::ports::{Verifier, Vote};
 use ddns_core::record::RecordKey;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-/// The media type of RFC 8484 §6.
-const DNS_MESSAGE: &str = "application/dns-message";
+pub use authorities::{Authorities, Transports};
+pub use resolver::Resolver;
 
-/// One resolver: what it is called in logs, and the transport that is bound to its URL.
-pub struct Resolver {
-    /// Its URL.
-    pub name: String,
-    /// The way to it.
-    pub transport: Arc<dyn HttpTransport>,
-}
-
-/// Asks several resolvers.
+/// Asks several resolvers, and a zone's own name servers.
 pub struct DohVerifier {
     resolvers: Vec<Resolver>,
+    authorities: Option<Authorities>,
 }
 
 impl DohVerifier {
-    /// A verifier over these.
+    /// A verifier over these resolvers.
     pub const fn new(resolvers: Vec<Resolver>) -> Self {
-        Self { resolvers }
+        Self { resolvers, authorities: None }
+    }
+
+    /// The same, which can ask the zone's own name servers too.
+    #[must_use]
+    pub fn with_authorities(self, authorities: Authorities) -> Self {
+        Self { authorities: Some(authorities), ..self }
     }
 }
 
 async fn ask(resolver: &Resolver, key: &RecordKey) -> Vote {
-    let answer = exchange(resolver, key).await;
-    Vote { resolver: resolver.name.clone(), answer }
-}
-
-async fn exchange(resolver: &Resolver, key: &RecordKey) -> Result<Answer, LookupError> {
-    let query = message::query(key)?;
-    let request = HttpRequest {
-        method: Method::Post,
-        path: String::new(),
-        credentials: None,
-        accept: DNS_MESSAGE,
-        body: Some((DNS_MESSAGE, query)),
-    };
-    let response =
-        resolver.transport.exchange(request).await.map_err(|error| LookupError::NoAnswer { cause: error.into() })?;
-    if response.status != 200 {
-        return Err(LookupError::Status(response.status));
-    }
-    if !response.content_type.eq_ignore_ascii_case(DNS_MESSAGE) {
-        return Err(LookupError::Garbage("the content type is not application/dns-message"));
-    }
-    message::answer(&response.body, key)
+    let answer = async { message::answer(&resolver.exchange(message::query(key)?).await?, key) };
+    Vote { resolver: resolver.name.clone(), answer: answer.await }
 }
 
 #[async_trait]
@@ -79,6 +60,13 @@ impl Verifier for DohVerifier {
             }
         }
         votes
+    }
+
+    async fn authorities(&self, key: &RecordKey) -> Vec<Vote> {
+        match &self.authorities {
+            Some(authorities) => authorities.ask(key, &self.resolvers).await,
+            None => Vec::new(),
+        }
     }
 }
 

@@ -26,14 +26,32 @@ fn owner(key: &RecordKey) -> Result<Name, LookupError> {
 
 /// A query with id 0, as RFC 8484 §4.1 asks for.
 pub(crate) fn query(key: &RecordKey) -> Result<Vec<u8>, LookupError> {
-    let mut message = Message::new(0, MessageType::Query, OpCode::Query);
-    message.metadata.recursion_desired = true;
-    message.add_query(Query::query(owner(key)?, wire_type(key.rtype)));
+    question(0, owner(key)?, wire_type(key.rtype), true)
+}
+
+/// A query for one of the zone's own name servers, which looks nothing up for others.
+pub(crate) fn query_of_authority(id: u16, key: &RecordKey) -> Result<Vec<u8>, LookupError> {
+    question(id, owner(key)?, wire_type(key.rtype), false)
+}
+
+/// A query for the name servers of `zone`, with id 0.
+pub(crate) fn query_of_servers(zone: &str) -> Result<Vec<u8>, LookupError> {
+    question(0, absolute(zone)?, WireType::NS, true)
+}
+
+fn absolute(name: &str) -> Result<Name, LookupError> {
+    Name::from_ascii(format!("{name}.")).map_err(|_| LookupError::Garbage("the name has no wire form"))
+}
+
+fn question(id: u16, name: Name, wire_type: WireType, recursion: bool) -> Result<Vec<u8>, LookupError> {
+    let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+    message.metadata.recursion_desired = recursion;
+    message.add_query(Query::query(name, wire_type));
     message.to_vec().map_err(|_| LookupError::Garbage("the query has no wire form"))
 }
 
-/// Reads an answer to [`query`]: the set of addresses at the end of the chain of CNAMEs (RFC 1034 §3.6.2).
-pub(crate) fn answer(octets: &[u8], key: &RecordKey) -> Result<Answer, LookupError> {
+/// A whole response to this question without an error.
+fn response(octets: &[u8], name: &Name, wire_type: WireType) -> Result<Message, LookupError> {
     let message = Message::from_vec(octets).map_err(|_| LookupError::Garbage("not a DNS message"))?;
     if message.metadata.message_type != MessageType::Response || message.metadata.op_code != OpCode::Query {
         return Err(LookupError::Garbage("not a response to a query"));
@@ -41,8 +59,7 @@ pub(crate) fn answer(octets: &[u8], key: &RecordKey) -> Result<Answer, LookupErr
     if message.metadata.truncation {
         return Err(LookupError::Garbage("truncated"));
     }
-    let mut name = owner(key)?;
-    let asked = |query: &Query| *query.name() == name && query.query_type() == wire_type(key.rtype);
+    let asked = |query: &Query| query.name() == name && query.query_type() == wire_type;
     if !message.queries.iter().all(asked) || message.queries.len() != 1 {
         return Err(LookupError::Garbage("an answer to another question"));
     }
@@ -50,6 +67,40 @@ pub(crate) fn answer(octets: &[u8], key: &RecordKey) -> Result<Answer, LookupErr
     if code != ResponseCode::NoError && code != ResponseCode::NXDomain {
         return Err(LookupError::Rcode(code.to_string()));
     }
+    Ok(message)
+}
+
+/// Reads an answer to [`query_of_servers`]: their names, none if `zone` is no zone of its own.
+pub(crate) fn servers(octets: &[u8], zone: &str) -> Result<BTreeSet<String>, LookupError> {
+    let name = absolute(zone)?;
+    let message = response(octets, &name, WireType::NS)?;
+    let of_zone = message.answers.iter().filter(|record| record.dns_class == DNSClass::IN && record.name == name);
+    let server = |data: &RData| match data {
+        RData::NS(server) => Some(server.0.to_ascii().trim_end_matches('.').to_ascii_lowercase()),
+        _ => None,
+    };
+    Ok(of_zone.filter_map(|record| server(&record.data)).collect())
+}
+
+/// Reads an answer to [`query_of_authority`]: it has to be the server's own.
+pub(crate) fn answer_of_authority(octets: &[u8], id: u16, key: &RecordKey) -> Result<Answer, LookupError> {
+    let message = response(octets, &owner(key)?, wire_type(key.rtype))?;
+    if message.metadata.id != id {
+        return Err(LookupError::Garbage("an answer to another question"));
+    }
+    if !message.metadata.authoritative {
+        return Err(LookupError::Garbage("not an authority of the zone: a lame delegation, or somebody in between"));
+    }
+    addresses(&message, key)
+}
+
+/// Reads an answer to [`query`]: the set of addresses at the end of the chain of CNAMEs (RFC 1034 §3.6.2).
+pub(crate) fn answer(octets: &[u8], key: &RecordKey) -> Result<Answer, LookupError> {
+    addresses(&response(octets, &owner(key)?, wire_type(key.rtype))?, key)
+}
+
+fn addresses(message: &Message, key: &RecordKey) -> Result<Answer, LookupError> {
+    let mut name = owner(key)?;
     let mut ttl = u32::MAX;
     for _ in 0..MAX_CHAIN {
         let here = || message.answers.iter().filter(|record| record.dns_class == DNSClass::IN && record.name == name);

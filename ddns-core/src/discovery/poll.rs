@@ -236,12 +236,14 @@ impl Poll {
         let hint = self.hint.take().unwrap_or_else(|| Hint::new("audit", now, 0));
         if changed {
             self.follow_ups = FOLLOW_UPS.len();
+            // A round that finds something was no idle one.
+            self.burst = 0;
         }
         let pause = match (elected, FOLLOW_UPS.get(self.follow_ups)) {
             (None, _) => Some(AFTER_NOBODY.wait(self.undecided - 1, jitter)),
             (Some(_), Some(pause)) => {
                 self.follow_ups += 1;
-                Some(*pause)
+                Some((*pause).max(self.soon(now).saturating_since(now)))
             }
             (Some(_), None) => options.audit.map(|audit| jitter.spread(audit)),
         };

@@ -179,6 +179,22 @@ fn a_change_that_the_voters_do_not_see_yet_is_followed_up_three_times() {
     assert_eq!(bench.discovered(), Some(Discovered::Address(ip(OLD))));
 }
 
+/// RFC 6886 §3.2.1: a router announces up to ten times.
+#[test]
+fn an_announcement_that_is_repeated_asks_nobody() {
+    let mut bench = Bench::settled();
+    bench.pass(Duration::from_secs(100));
+    bench.announce(GATEWAY, Some(NEW), 0);
+    bench.answer_all(NEW);
+    for second in 1..10 {
+        bench.pass(Duration::from_secs(1));
+        assert!(bench.announce(GATEWAY, Some(NEW), second));
+        assert!(bench.asks.is_empty());
+    }
+    assert!(bench.announce(GATEWAY, Some(NEW), 0), "it has started anew");
+    assert_eq!(bench.asks.len(), 5);
+}
+
 /// FAULTS 5, behind NAT: a storm of hints, or of forged announcements with the gateway's address, makes no storm of
 /// questions.
 #[test]
@@ -187,7 +203,7 @@ fn a_storm_of_hints_makes_few_rounds() {
     bench.pass(Duration::from_secs(130));
     let mut rounds = 0;
     for _ in 0..6000 {
-        bench.announce(GATEWAY, None, 0);
+        bench.announce(GATEWAY, Some("11.66.66.66"), 0);
         rounds += usize::from(!bench.asks.is_empty());
         bench.answer_all(OLD);
         bench.pass(Duration::from_millis(10));
@@ -201,10 +217,10 @@ fn a_storm_of_hints_makes_few_rounds() {
 fn hints_during_a_round_are_answered_by_one_more() {
     let mut bench = Bench::settled();
     bench.pass(Duration::from_secs(130));
-    bench.announce(GATEWAY, None, 0);
+    bench.announce(GATEWAY, Some(NEW), 0);
     let first = std::mem::take(&mut bench.asks);
-    bench.announce(GATEWAY, None, 0);
-    bench.announce(GATEWAY, None, 0);
+    bench.announce(GATEWAY, Some(NEW), 0);
+    bench.announce(GATEWAY, Some(NEW), 0);
     assert!(bench.asks.is_empty());
     bench.asks = first;
     bench.answer_all(OLD);

@@ -263,12 +263,9 @@ impl Record {
                 self.unserved = false;
                 told.push(Transition::Served { key, address, servers, silent });
             }
-            Some(Progress::Unserved) => {
-                // Once: where port 53 is closed it stays so.
-                if !votes.is_empty() && !std::mem::replace(&mut self.unserved, true) {
-                    told.push(Transition::Unserved { key, why: silent(votes) });
-                }
-            }
+            // Once: where port 53 is closed it stays so.
+            Some(Progress::Unserved) if votes.is_empty() || std::mem::replace(&mut self.unserved, true) => {}
+            Some(Progress::Unserved) => told.push(Transition::Unserved { key, why: silent(votes) }),
             Some(Progress::Verified) => {
                 self.certain = true;
                 told.push(Transition::Verified { key, address, stage: Stage::Resolvers });

@@ -84,6 +84,8 @@ pub struct Plan {
     /// Records whose answers the service puts its own addresses in place of.
     pub proxied: bool,
     pub ttl: Duration,
+    /// The zone's own name servers can be asked.
+    pub authorities: bool,
     /// The clock on the wall begins in 1970 with every boot.
     pub without_clock: bool,
     /// The length of the run.
@@ -113,15 +115,16 @@ impl Plan {
     /// Busy days, eventful years or quiet decades, as the seed will have it.
     pub fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed, 1);
-        let (lasts, trouble, pause, most_faults, beats) = match seed % 3 {
-            0 => (DAY * 60, DAY / 2, DAY / 24, 60, ["120", "600"]),
-            1 => (YEAR * 5, DAY / 8, DAY * 5, 20, ["0", "43200"]),
-            _ => (YEAR * 25, DAY / 24, DAY * 40, 12, ["0", "86400"]),
+        let (lasts, trouble, pause, most_faults, beats, audit) = match seed % 3 {
+            0 => (DAY * 60, DAY / 2, DAY / 24, 60, ["120", "600"], "600"),
+            1 => (YEAR * 5, DAY / 8, DAY * 5, 20, ["0", "43200"], "43200"),
+            _ => (YEAR * 25, DAY / 24, DAY * 40, 12, ["0", "86400"], "0"),
         };
         let (records, families, groups) = dice.pick(HOSTS);
         let environment = [
             ("DDNS_RECORDS", records),
             ("DDNS_PROBE_INTERVAL_SECS", dice.pick(&beats)),
+            ("DDNS_AUDIT_INTERVAL_SECS", audit),
             ("DDNS_MIN_UPDATE_INTERVAL_SECS", dice.pick(&["60", "60", "300", "5"])),
             ("DDNS_SETTLE_MS", dice.pick(&["50", "50", "500", "10"])),
             ("DDNS_STARTUP_DELAY_SECS", dice.pick(&["0", "0", "10"])),
@@ -141,6 +144,7 @@ impl Plan {
             families,
             proxied: dice.percent(15),
             ttl: Duration::from_secs(dice.pick(&[1, 60, 300, 3600])),
+            authorities: dice.percent(60),
             without_clock: dice.percent(20),
             lasts,
             trouble,

@@ -33,6 +33,18 @@ impl Resolvers {
         }
     }
 
+    /// The zone's own name servers, of which one may be silent.
+    pub fn authorities(truth: &BTreeSet<IpAddr>, ttl: Duration, weather: &Weather, dice: &mut Dice) -> Vec<Vote> {
+        let all = weather.is(Fault::ResolversFail) && dice.percent(50);
+        let one = weather.is(Fault::ResolversSlow);
+        let server = |number: usize| {
+            let silent = all || (one && number == 0);
+            let answer = if silent { Err(failure(dice)) } else { Ok(Answer { addresses: truth.clone(), ttl }) };
+            Vote { resolver: format!("ns{number}"), answer }
+        };
+        (0..2).map(server).collect()
+    }
+
     pub fn votes(
         &mut self,
         now: Duration,

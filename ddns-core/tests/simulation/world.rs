@@ -13,6 +13,7 @@ use ddns_core::engine::{Action, Effects, Engine, Event, Start};
 use ddns_core::ports::{PathReport, SaveError, UpdateRequest};
 use ddns_core::record::RecordKey;
 use ddns_core::time::{Instant, Wall};
+use ddns_core::verify::Whom;
 
 use super::dice::Dice;
 use super::disk::Disk;
@@ -322,13 +323,17 @@ impl World {
         match action {
             Action::Watch { source } => self.watches(source.0),
             Action::LookAgain { .. } => {}
-            Action::Resolve { record, key: _, ask, quorum } => {
+            Action::Resolve { whom, record, key: _, ask, quorum } => {
                 let latency = self.latency(Fault::ResolversSlow, 0);
                 let service = ["104.16.0.1".parse().unwrap()].into();
                 let set = &self.provider.sets[record.0];
                 let truth = if self.plan.proxied && !set.is_empty() { &service } else { set };
                 let (weather, dice) = (&self.weather, &mut self.dice);
-                let votes = self.resolvers.votes(self.now, record.0, truth, quorum, weather, dice);
+                let votes = match whom {
+                    Whom::Authorities if !self.plan.authorities => Vec::new(),
+                    Whom::Authorities => Resolvers::authorities(truth, self.plan.ttl, weather, dice),
+                    Whom::Resolvers => self.resolvers.votes(self.now, record.0, truth, quorum, weather, dice),
+                };
                 self.answers(latency, Event::Resolved { record, ask, votes });
             }
             Action::Read { record, .. } => self.calls(record.0, None),
