@@ -180,6 +180,8 @@ impl Publish {
         }
         let step = match (self.in_doubt, certain) {
             (Some(_), _) => Step::Read,
+            // DNS never shows the address of a proxied record (trap 16).
+            (None, false) if self.proxied => Step::Read,
             (None, false) => Step::Check,
             (None, true) if self.confirmed == self.desired => {
                 self.state = State::Rest;

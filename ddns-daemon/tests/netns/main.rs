@@ -6,6 +6,7 @@ mod dyndns2;
 mod faults;
 mod groups;
 mod main_job;
+mod proof;
 mod rfc2136;
 mod scene;
 mod store;

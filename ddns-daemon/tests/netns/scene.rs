@@ -138,6 +138,15 @@ impl<'a> Scene<'a> {
         self.double.put_record(record).map(drop)
     }
 
+    /// Somebody else puts another address in place of the one that is there, and DNS follows.
+    pub fn change_by_hand(&self, rtype: &str, content: &str) -> Result<()> {
+        for record in self.double.records_of(NAME, rtype) {
+            let id = serde_json::to_value(&record)?["id"].as_str().context("an id")?.to_owned();
+            self.double.remove_record(&id)?;
+        }
+        self.double.put_record(Record::new(rtype, NAME, content).ttl(120)).map(drop)
+    }
+
     /// The attributes are as [`Self::put_decorated`] made them.
     pub fn check_decorated(&self, rtype: &str) -> Result<()> {
         let records = self.double.records_of(NAME, rtype);
