@@ -16,6 +16,8 @@ pub enum Subject {
     Kernel,
     /// How soon a change of the router's address is in DNS, and what goes over the wire while nothing changes (root)
     BehindNat,
+    /// How a change becomes proof, stage by stage, and what many records cost (root)
+    Convergence,
     /// What a durable save costs in each store, what they grow to in ten years, what sled leaves in a process
     Stores,
 }
@@ -36,11 +38,13 @@ pub fn run(subjects: &[Subject]) -> Result<()> {
         ebpf::run()?;
         cargo(&["bench", "--quiet", "--package", "ddns-linux", "--bench", "kernel"])?;
     }
-    if wants(Subject::BehindNat) {
-        step("bench: behind NAT");
-        ensure!(is_root(), "network namespaces need root");
-        ebpf::run()?;
-        cargo(&["bench", "--quiet", "--package", "ddns-daemon", "--bench", "behind_nat"])?;
+    for (subject, bench) in [(Subject::BehindNat, "behind_nat"), (Subject::Convergence, "convergence")] {
+        if wants(subject) {
+            step(&format!("bench: {bench}"));
+            ensure!(is_root(), "network namespaces need root");
+            ebpf::run()?;
+            cargo(&["bench", "--quiet", "--package", "ddns-daemon", "--bench", bench])?;
+        }
     }
     if wants(Subject::Stores) {
         step("bench: the stores");

@@ -85,3 +85,35 @@ fn when_the_line_comes_back_the_voters_are_asked() -> Result<()> {
     wait_verified(&daemon, mark, "11.22.44.7")?;
     scene.end(daemon)
 }
+
+/// While nothing changes and the audit is off, nothing goes over the wire: no question, no poll, no keep-alive.
+#[test]
+fn while_nothing_changes_the_host_sends_nothing() -> Result<()> {
+    let world = NatWorld::new()?;
+    let scene = Scene::among(&world.host, &world.internet)?;
+    let voters = Voters::start(&world, &scene)?;
+    let daemon = start(&scene, &[])?;
+    wait_ready(&daemon)?;
+    let sent = || -> Result<u64> {
+        let path = format!("/sys/class/net/{LAN_INTERFACE}/statistics/tx_packets");
+        let output = world.host.command("cat").arg(path).output()?;
+        Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+    };
+    // What belongs to the run before it ends on its own: connections close, neighbours are confirmed.
+    let begun = std::time::Instant::now();
+    let mut before = sent()?;
+    loop {
+        std::thread::sleep(std::time::Duration::from_secs(8));
+        let now = sent()?;
+        if now == before {
+            break;
+        }
+        ensure!(begun.elapsed() < crate::scene::PATIENCE * 2, "the host goes on sending: {before}, then {now}");
+        before = now;
+    }
+    let asked = voters.echo.clients().len();
+    world.set_external_ipv4("11.22.44.7".parse()?)?;
+    wait_verified(&daemon, 0, "11.22.44.7")?;
+    ensure!(voters.echo.clients().len() > asked && sent()? > before, "the count counts");
+    scene.end(daemon)
+}
