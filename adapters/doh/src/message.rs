@@ -65,7 +65,10 @@ fn response(octets: &[u8], name: &Name, wire_type: WireType) -> Result<Message, 
     }
     let code = message.metadata.response_code;
     if code != ResponseCode::NoError && code != ResponseCode::NXDomain {
-        return Err(LookupError::Rcode(code.to_string()));
+        // RFC 4035 §5.5: what fails validation is answered like any other failure.
+        let validates =
+            if code == ResponseCode::ServFail { " (also what a resolver says of wrong DNSSEC signatures)" } else { "" };
+        return Err(LookupError::Rcode(format!("{code}{validates}")));
     }
     Ok(message)
 }

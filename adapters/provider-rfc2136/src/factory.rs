@@ -7,6 +7,7 @@ use hickory_proto::rr::Name;
 
 use crate::Rfc2136;
 use crate::key::parse_key;
+use crate::mark::Mark;
 
 pub(crate) const NAME: &str = "rfc2136";
 /// Plain DNS.
@@ -33,6 +34,14 @@ pub const TSIG_KEY: Variable = Variable {
            `LoadCredential=ddns_rfc2136_tsig_key:PATH`.",
 };
 
+/// The owner's mark.
+pub const OWNER: Variable = Variable {
+    name: "DDNS_RFC2136_OWNER",
+    kind: Kind::Optional { format: "a name without spaces, such as this host's" },
+    help: "RFC 2136: a TXT record beside each record (`_ddnsd-a.NAME`, `_ddnsd-aaaa.NAME`) says that it is this owner's. \
+           What carries somebody else's mark, or none although it was there before, is left alone.",
+};
+
 /// Makes [`Rfc2136`].
 pub struct Rfc2136Factory;
 
@@ -42,7 +51,7 @@ impl Factory<dyn DnsProvider> for Rfc2136Factory {
     }
 
     fn variables(&self) -> &'static [Variable] {
-        &[SERVER, ZONE, TSIG_KEY]
+        &[SERVER, ZONE, TSIG_KEY, OWNER]
     }
 
     fn build(&self, settings: &mut Settings<'_>, parts: &Parts<'_>) -> Option<Arc<dyn DnsProvider>> {
@@ -52,7 +61,12 @@ impl Factory<dyn DnsProvider> for Rfc2136Factory {
             None => None,
         };
         let key = settings.secret_as(&TSIG_KEY, "put in what `tsig-keygen` printed, and nothing else", parse_key);
-        Some(Arc::new(Rfc2136::new((parts.dns)(&server?), Arc::clone(&parts.clock), key?, zone)))
+        let owner = match settings.text(&OWNER) {
+            Some(_) => Some(settings.parsed(&OWNER, Mark::parse)?),
+            None => None,
+        };
+        let provider = Rfc2136::new((parts.dns)(&server?), Arc::clone(&parts.clock), key?, zone);
+        Some(Arc::new(Rfc2136 { mark: owner, ..provider }))
     }
 }
 

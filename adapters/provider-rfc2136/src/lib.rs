@@ -8,6 +8,7 @@
 mod exchange;
 mod factory;
 mod key;
+mod mark;
 mod message;
 
 use std::collections::BTreeSet;
@@ -23,7 +24,8 @@ use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{Name, RecordType as WireType, TSigner};
 
 use exchange::{Effect, Exchange, nonsense, unavailable};
-pub use factory::{Rfc2136Factory, SERVER, TSIG_KEY, ZONE};
+pub use factory::{OWNER, Rfc2136Factory, SERVER, TSIG_KEY, ZONE};
+use mark::{Mark, Whose};
 use message::{Rrset, Said, Update, absolute, query, said, wire_type, zone_of};
 
 /// The TTL of records that we create, in seconds.
@@ -33,7 +35,11 @@ const NEW_TTL: u32 = 60;
 pub struct Rfc2136 {
     exchange: Exchange,
     zone: Option<Name>,
+    mark: Option<Mark>,
 }
+
+/// The mark beside a record, and whether it is there already.
+type Marked<'a> = Option<(&'a Mark, Name, bool)>;
 
 /// Where a record is: its zone, and its name.
 struct Place {
@@ -49,7 +55,7 @@ impl Place {
 
 impl Rfc2136 {
     fn new(transport: Arc<dyn DnsTransport>, clock: Arc<dyn Clock>, key: TSigner, zone: Option<Name>) -> Self {
-        Self { exchange: Exchange::new(transport, clock, key), zone }
+        Self { exchange: Exchange::new(transport, clock, key), zone, mark: None }
     }
 
     /// A provider on a transport that is bound to the zone's primary server. `key` is the text of a key file, as
@@ -62,6 +68,47 @@ impl Rfc2136 {
     ) -> Result<Self, String> {
         let zone = zone.map(|zone| absolute(zone).ok_or_else(|| format!("{zone:?} is no zone"))).transpose()?;
         Ok(Self::new(transport, clock, key::parse_key(key)?, zone))
+    }
+
+    /// The same for records that carry a mark of this owner, and for none of anybody else's. The error says what is wrong
+    /// with the owner's name.
+    pub fn owned_by(self, owner: &str) -> Result<Self, String> {
+        Ok(Self { mark: Some(Mark::parse(owner)?), ..self })
+    }
+
+    /// Whether the record is ours to change, by the mark beside it.
+    async fn marked(
+        &self,
+        place: &Place,
+        request: &UpdateRequest,
+        before: &Rrset,
+    ) -> Result<Marked<'_>, ProviderError> {
+        let Some(mark) = &self.mark else { return Ok(None) };
+        let Some(at) = Mark::place(&place.name, &request.key) else {
+            return Err(refused(format!(
+                "the mark of {} would have too long a name; unset DDNS_RFC2136_OWNER",
+                request.key
+            )));
+        };
+        let answer = self.exchange.ask(query(&at, WireType::TXT), Effect::Reads).await?;
+        match answer.metadata.response_code {
+            ResponseCode::NoError | ResponseCode::NXDomain => {}
+            code => return Err(failed(code, Effect::Reads, &at, "")),
+        }
+        match mark.whose(&answer, &at) {
+            Whose::Ours => Ok(Some((mark, at, true))),
+            Whose::Nobodys if before.addresses.is_empty() => Ok(Some((mark, at, false))),
+            Whose::Nobodys => Err(refused(format!(
+                "{} is there and carries no mark; delete it, or hand it over by adding the TXT record {at} with the text \
+                 {}",
+                request.key,
+                mark.text()
+            ))),
+            Whose::Others(other) => Err(refused(format!(
+                "{} is somebody else's: the TXT record {at} says \"{other}\"; delete that, or correct DDNS_RFC2136_OWNER",
+                request.key
+            ))),
+        }
     }
 
     /// The record's place: by the configured zone, by the handle, or by asking for SOA records upwards.
@@ -143,9 +190,11 @@ impl Rfc2136 {
         place: &Place,
         before: &Rrset,
         old: Option<IpAddr>,
+        marked: &Marked<'_>,
     ) -> Result<UpdateKind, ProviderError> {
         let walked = self.zone.is_none() && request.handle.is_some();
-        let update = || Update::new(&place.zone, &place.name, &request.key);
+        let mark = marked.as_ref().map(|(mark, at, there)| (*mark, at, *there));
+        let update = || Update::new(&place.zone, &place.name, &request.key).marked(mark);
         if let Some(old) = old {
             let ttl = request.ttl.unwrap_or(before.ttl);
             let changed = update().only_if(&before.addresses).delete(old).add(request.address, ttl);
@@ -190,8 +239,9 @@ impl DnsProvider for Rfc2136 {
         if before.addresses.contains(&request.address) {
             return Ok(result(UpdateKind::Unchanged));
         }
+        let marked = self.marked(&place, request, &before).await?;
         let old = ours(&before, request)?;
-        let kind = self.change(request, &place, &before, old).await?;
+        let kind = self.change(request, &place, &before, old, &marked).await?;
         // The write went out: whatever hinders the proof, its outcome is not known.
         match self.rrset(&place, &request.key).await {
             Ok(after) if after.addresses.contains(&request.address) => Ok(result(kind)),

@@ -5,6 +5,11 @@ use ddns_core::record::{RecordKey, RecordType};
 use hickory_proto::op::{Message, OpCode, Query};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType as WireType};
 
+use crate::mark::Mark;
+
+/// The TTL of a mark, in seconds: nobody but an updater asks for it.
+const MARK_TTL: u32 = 300;
+
 /// All addresses of one name and type.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Rrset {
@@ -59,6 +64,20 @@ impl Update {
         }
         let same = |address: &IpAddr| Record::from_rdata(self.name.clone(), 0, rdata(*address));
         self.message.answers.extend(addresses.iter().map(same));
+        self
+    }
+
+    /// Only if the record's mark is as it was read; one that was not there comes with the update.
+    pub(crate) fn marked(mut self, mark: Option<(&Mark, &Name, bool)>) -> Self {
+        let Some((mark, place, there)) = mark else { return self };
+        if there {
+            self.message.answers.push(mark.record(place.clone(), 0));
+        } else {
+            let mut absent = Record::update0(place.clone(), 0, WireType::TXT);
+            absent.dns_class = DNSClass::NONE;
+            self.message.add_answer(absent);
+            self.message.add_authority(mark.record(place.clone(), MARK_TTL));
+        }
         self
     }
 

@@ -169,3 +169,20 @@ fn a_cached_answer_is_asked_for_again_while_the_provider_cannot_be_read() {
     bench.run_for(Duration::from_secs(200));
     assert!(!bench.status().converged, "the cache has expired");
 }
+
+/// Trap 16: DNS never shows the address of a proxied record, and a cache that still does proves nothing.
+#[test]
+fn dns_is_not_asked_about_a_record_that_is_known_to_be_proxied() {
+    let mut bench = Bench::new(&[("DDNS_RECORDS", "vpn.example.com:A")]);
+    bench.proxied = true;
+    bench.addresses(&[OLD]);
+    bench.run_for(Duration::from_secs(3600));
+    assert!(bench.status().ready(), "{:?}", bench.status());
+    bench.forget();
+    let saved = bench.saved.clone();
+    bench.restart(saved);
+    bench.addresses(&[OLD]);
+    bench.run_for(Duration::from_secs(3600));
+    assert_eq!((bench.resolved(), bench.reads()), (0, 1));
+    assert!(bench.status().ready(), "{:?}", bench.status());
+}

@@ -155,6 +155,44 @@ fn what_someone_else_changed_is_seen_first() -> Result<()> {
 }
 
 /// FAULTS 33: whatever becomes of an update and its answer, the record ends up right.
+/// FAULTS 32: by a mark beside it a record is told from somebody else's, which is left alone.
+#[test]
+fn a_mark_tells_whose_a_record_is() -> Result<()> {
+    let world = World::new()?;
+    let scene = Scene::new(&world)?;
+    let relay = relay(&scene)?;
+    let daemon = start(&scene, &relay, &good_key(), &[("DDNS_RFC2136_OWNER", "host-1")])?;
+    wait_ready(&daemon)?;
+    let mark = scene.named.lookup("_ddnsd-a.vpn.ddns.test", "TXT")?;
+    ensure!(mark.iter().map(|text| text.trim_matches('"')).eq(["ddnsd-owner=host-1"]), "{mark:?}");
+    world.swap_ipv4(HOST_IPV4, ipv4(7))?;
+    wait_line(&daemon, 0, "DNS record verified", &[("address", "11.22.40.7")])?;
+    end(&scene, daemon)?;
+
+    let other = [("DDNS_RFC2136_OWNER", "host-2"), ("DDNS_STATE_STORE_TYPE", "memory")];
+    world.swap_ipv4(ipv4(7), ipv4(8))?;
+    let daemon = start(&scene, &relay, &good_key(), &other)?;
+    let (_, refused) = wait_line(&daemon, 0, "Failed to update DNS record", &[("class", "refused")])?;
+    ensure!(
+        refused["error"].as_str().is_some_and(|error| error.contains("host-1") && error.contains("DDNS_RFC2136_OWNER")),
+        "{refused}"
+    );
+    ensure!(scene.named.lookup(NAME, "A")? == ["11.22.40.7"], "it is left alone");
+    daemon.expect_error(|line| line["message"] == "Failed to update DNS record");
+    end(&scene, daemon)?;
+
+    // A record without a mark that was there before is nobody's to take.
+    let taken =
+        [("DDNS_RECORDS", "old.ddns.test:A"), ("DDNS_RFC2136_OWNER", "host-1"), ("DDNS_STATE_STORE_TYPE", "memory")];
+    scene.named.set(ZONE, "old.ddns.test", "A", &["11.9.9.9"])?;
+    let daemon = start(&scene, &relay, &good_key(), &taken)?;
+    let (_, refused) = wait_line(&daemon, 0, "Failed to update DNS record", &[("class", "refused")])?;
+    ensure!(refused["error"].as_str().is_some_and(|error| error.contains("carries no mark")), "{refused}");
+    ensure!(scene.named.lookup("old.ddns.test", "A")? == ["11.9.9.9"], "it is left alone");
+    daemon.expect_error(|line| line["message"] == "Failed to update DNS record");
+    end(&scene, daemon)
+}
+
 #[test]
 fn an_update_or_an_answer_that_is_lost_does_no_harm() -> Result<()> {
     let world = World::new()?;
