@@ -82,6 +82,8 @@ impl Timeline<'_> {
         self.step(3, start, accepted_ns, "API", &format!("{method} accepted: {kind} {address}"));
         let updated = self.stamp(before, "DNS record updated", address)?;
         self.step(3, start, updated, "API", "acknowledgement read by ddnsd");
+        let served = self.stamp(before, "The zone's name servers serve the address", address)?;
+        self.step(4, start, served, "DNS", &format!("{kind} served by the zone's name servers"));
         let verified_ns = self.stamp(before, "DNS record verified", address)?;
         self.step(4, start, verified_ns, "DNS", &format!("{kind} verified over HTTPS"));
 
