@@ -226,7 +226,9 @@ impl World {
                 let dead = !std::mem::replace(&mut self.line, true);
                 if dead { self.machine.look_again(stamp) } else { return }
             }
-            Item::GatewayChanges => self.machine.gateways(stamp, vec![gateway(u8::try_from(self.dice.below(3)).unwrap())]),
+            Item::GatewayChanges => {
+                self.machine.gateways(stamp, vec![gateway(u8::try_from(self.dice.below(3)).unwrap())])
+            }
             Item::Forged => self.announce(99, wrong()),
             Item::Distress => {
                 let distress = ddns_core::address::Distress { retransmissions: 9, resets: 0 };
