@@ -68,7 +68,7 @@ enum Install {
 }
 
 /// In the order of installation: bpf-linker is linked with the packages above it.
-const COMPONENTS: [Component; 17] = [
+const COMPONENTS: [Component; 18] = [
     Component {
         name: "C compiler",
         purpose: Purpose::Demo,
@@ -152,6 +152,13 @@ const COMPONENTS: [Component; 17] = [
         why: "tests ask a real STUN server",
         present: || Path::new("/usr/bin/turnserver").exists(),
         install: Install::Asleep { package: "coturn", service: "coturn.service" },
+    },
+    Component {
+        name: "WireGuard",
+        purpose: Purpose::Test,
+        why: "tests let the peers of a real tunnel come back after a change",
+        present: || runs("wireguard-go", "--version") && runs("wg", "--version"),
+        install: Install::Debian(&["wireguard-go", "wireguard-tools"]),
     },
     Component {
         name: "QEMU",
