@@ -4,9 +4,11 @@ mod admin;
 mod doctor;
 mod log_view;
 mod notify;
+mod on_change;
 mod run;
 mod telemetry;
 mod variables;
+mod wireguard;
 mod wiring;
 
 use std::process::ExitCode;
