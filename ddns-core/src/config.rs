@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod group;
+mod on_change;
 mod records;
 mod secret;
 mod settings;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use endpoint::{Endpoint, HostPort};
 pub use group::Group;
+pub use on_change::{ON_CHANGE, ON_CHANGE_URL, OnChange};
 pub use records::{PluginChoice, ProviderId, RecordSpec, SourceId};
 pub use settings::{Problem, SecretFile, SecretFiles, Settings};
 pub use variable::{Kind, Variable};
@@ -52,6 +54,8 @@ pub struct Config {
     pub dns_servers: Vec<HostPort>,
     /// The VPN that the records lead to.
     pub wireguard: Option<WireGuard>,
+    /// Who is told of a verified change.
+    pub on_change: OnChange,
     /// Where the admin socket listens.
     pub admin_socket: PathBuf,
 }
@@ -206,14 +210,15 @@ const DNS_SERVERS: Variable = Variable {
 const ADMIN_SOCKET: Variable = Variable {
     name: "DDNS_ADMIN_SOCKET",
     kind: Kind::Text { format: "path", default: "/run/ddnsd/ddnsd.sock" },
-    help: "The Unix socket that answers `/healthz` and `/readyz`.",
+    help: "The Unix socket that answers `/healthz` and `/readyz`, and `/wireguard` with `DDNS_WIREGUARD_INTERFACE`.",
 };
 
 const WIREGUARD_INTERFACE: Variable = Variable {
     name: "DDNS_WIREGUARD_INTERFACE",
     kind: Kind::Optional { format: "an interface's name" },
     help: "The WireGuard interface that the records lead to: the time to the next handshake after a change is measured, \
-           and records that Cloudflare proxies are warned of, since WireGuard doesn't pass through the proxy.",
+           and records that Cloudflare proxies are warned of, since WireGuard doesn't pass through the proxy. See \
+           [WireGuard and hooks](wireguard.md).",
 };
 const WIREGUARD_PORT: Variable = Variable {
     name: "DDNS_WIREGUARD_PORT",
@@ -252,6 +257,9 @@ pub const VARIABLES: &[Variable] = &[
     PROBE_INTERVAL_SECS,
     WIREGUARD_INTERFACE,
     WIREGUARD_PORT,
+    on_change::VARIABLES[0],
+    on_change::VARIABLES[1],
+    on_change::VARIABLES[2],
     CA_FILE,
     ADMIN_SOCKET,
     LOG_LEVEL,
@@ -293,6 +301,7 @@ impl Config {
             doh: endpoints(settings, &DOH_URLS),
             dns_servers: read_each(settings, &DNS_SERVERS, HostPort::parse),
             wireguard: WireGuard::read(settings),
+            on_change: OnChange::read(settings),
             admin_socket: PathBuf::from(settings.text(&ADMIN_SOCKET).unwrap_or_default()),
         }
     }
@@ -309,17 +318,26 @@ impl Config {
 
 impl WireGuard {
     fn read(settings: &mut Settings<'_>) -> Option<Self> {
-        let interface = settings.text(&WIREGUARD_INTERFACE);
+        let interface = settings.parsed(&WIREGUARD_INTERFACE, |text| match interface_name(text) {
+            true => Ok(text.to_owned()),
+            false => Err("not a name that an interface can have".to_owned()),
+        });
         let read = |text: &str| {
             let port = text.parse().ok().filter(|port| *port != 0);
             port.ok_or_else(|| "not a port from 1 to 65535".to_owned())
         };
         let port = settings.parsed(&WIREGUARD_PORT, read);
-        if port.is_some() && interface.is_none() {
+        if port.is_some() && settings.text(&WIREGUARD_INTERFACE).is_none() {
             settings.problem(&WIREGUARD_PORT, "set without an interface", "set DDNS_WIREGUARD_INTERFACE too");
         }
         Some(Self { interface: interface?, port })
     }
+}
+
+/// What the kernel accepts (dev_valid_name): such a name can be part of a path, and never leads elsewhere.
+fn interface_name(text: &str) -> bool {
+    let good = |c: char| c != '/' && c != ':' && !c.is_whitespace() && !c.is_control();
+    (1..16).contains(&text.len()) && text != "." && text != ".." && text.chars().all(good)
 }
 
 /// A number of seconds; 0 is none.

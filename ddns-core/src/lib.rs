@@ -21,7 +21,9 @@ pub mod settle;
 pub mod state;
 pub mod suffix;
 pub mod time;
+pub mod verified_change;
 pub mod verify;
+pub mod wireguard;
 
 /// An error and what lies beneath it, in one line; control characters are made visible.
 pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {

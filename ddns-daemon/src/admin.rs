@@ -3,6 +3,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +19,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
+
+use crate::wireguard::Tunnel;
 
 /// Connections at a time; further ones wait in the kernel's queue.
 const AT_ONCE: usize = 8;
@@ -59,12 +62,12 @@ impl Admin {
     }
 
     /// Answers until it is dropped.
-    pub(crate) async fn serve(&self, handle: Handle) -> Infallible {
+    pub(crate) async fn serve(&self, handle: Handle, tunnel: Option<Arc<Tunnel>>) -> Infallible {
         let mut connections = FuturesUnordered::new();
         loop {
             tokio::select! {
                 accepted = self.listener.accept(), if connections.len() < AT_ONCE => match accepted {
-                    Ok((stream, _)) => connections.push(connection(stream, handle.clone())),
+                    Ok((stream, _)) => connections.push(connection(stream, handle.clone(), tunnel.clone())),
                     Err(error) => {
                         tracing::warn!(%error, "The admin socket can't accept");
                         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -82,8 +85,8 @@ impl Drop for Admin {
     }
 }
 
-async fn connection(stream: UnixStream, handle: Handle) {
-    let service = service_fn(|request| answer(request, handle.clone()));
+async fn connection(stream: UnixStream, handle: Handle, tunnel: Option<Arc<Tunnel>>) {
+    let service = service_fn(|request| answer(request, handle.clone(), tunnel.clone()));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(LIMIT)
@@ -94,15 +97,25 @@ async fn connection(stream: UnixStream, handle: Handle) {
     let _ = timeout(LIMIT, served).await;
 }
 
-async fn answer(request: Request<Incoming>, handle: Handle) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    handle: Handle,
+    tunnel: Option<Arc<Tunnel>>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return Ok(response);
     }
     let path = request.uri().path();
+    if let Some(tunnel) = tunnel.filter(|_| path == "/wireguard") {
+        return Ok(handshakes(&tunnel).await);
+    }
     if path != "/healthz" && path != "/readyz" {
-        return Ok(text(StatusCode::NOT_FOUND, "there are /healthz and /readyz\n"));
+        return Ok(text(
+            StatusCode::NOT_FOUND,
+            "there are /healthz and /readyz, and /wireguard with DDNS_WIREGUARD_INTERFACE\n",
+        ));
     }
     Ok(match timeout(LIMIT / 2, handle.status()).await.ok().flatten() {
         None => text(StatusCode::SERVICE_UNAVAILABLE, "the loop does not answer\n"),
@@ -114,6 +127,19 @@ async fn answer(request: Request<Incoming>, handle: Handle) -> Result<Response<F
             text(StatusCode::SERVICE_UNAVAILABLE, said)
         }
     })
+}
+
+/// Peer by peer, by the beginning of its public key: the seconds since its last handshake.
+async fn handshakes(tunnel: &Tunnel) -> Response<Full<Bytes>> {
+    if let Err(error) = tunnel.look().await {
+        return text(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", ddns_core::error_chain(&error)));
+    }
+    let mut lines = String::new();
+    for (peer, age) in tunnel.handshake_ages() {
+        let age = age.map_or_else(|| "never".to_owned(), |age| age.as_secs().to_string());
+        lines.push_str(&format!("{peer} {age}\n"));
+    }
+    text(StatusCode::OK, lines)
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

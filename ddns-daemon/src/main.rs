@@ -4,10 +4,12 @@ mod admin;
 mod doctor;
 mod log_view;
 mod notify;
+mod on_change;
 mod run;
 mod state;
 mod telemetry;
 mod variables;
+mod wireguard;
 mod wiring;
 
 use std::ffi::OsString;

@@ -1,11 +1,15 @@
+use std::convert::Infallible;
+use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use ddns_core::driver::DdnsEngine;
+use ddns_core::driver::{DRAIN_UPDATES, DdnsEngine, View};
 use ddns_linux::drop_privileges;
+use futures_util::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
 
 use crate::admin::{Admin, AdminError};
 use crate::log_view::LogView;
@@ -75,22 +79,51 @@ async fn serve(wired: Wired) -> anyhow::Result<()> {
             None
         }
     };
-    let views: Vec<Box<dyn ddns_core::driver::View>> = vec![Box::new(LogView), Box::new(StatusView)];
+    let mut views: Vec<Box<dyn View>> = vec![Box::new(LogView), Box::new(StatusView)];
+    let tunnel = wired.tunnel;
+    let measuring = tunnel.as_ref().map_or_else(
+        || pending().boxed(),
+        |tunnel| {
+            let (view, measuring) = tunnel.watch();
+            views.push(Box::new(view));
+            measuring.boxed()
+        },
+    );
+    let listening = wired.listeners.is_some();
+    let mut telling = wired.listeners.map_or_else(
+        || pending().boxed(),
+        |listeners| {
+            let (view, telling) = listeners.listen(config);
+            views.push(Box::new(view));
+            telling.boxed()
+        },
+    );
     let seed = wired.ports.clock.wall().as_millis() ^ wired.ports.clock.now().as_nanos();
     let (engine, handle) = DdnsEngine::new(config, wired.ports, views, seed).await;
     let answers = async {
         match &admin {
-            Some(admin) => match admin.serve(handle.clone()).await {},
-            None => std::future::pending::<()>().await,
+            Some(admin) => match admin.serve(handle.clone(), tunnel.clone()).await {},
+            None => pending::<()>().await,
         }
     };
     tokio::select! {
         () = engine.run(asked_to_end(terminate, interrupt)) => {}
         () = answers => {}
         () = notify::keep_notified(handle.clone()) => {}
+        never = beside(measuring) => match never {},
+        never = beside(&mut telling) => match never {},
+    }
+    if listening && timeout(DRAIN_UPDATES, telling).await.is_err() {
+        tracing::warn!("Who is told of verified changes takes too long for a shutdown, and is given up");
     }
     tracing::info!("ddnsd ends");
     Ok(())
+}
+
+/// Work that may end and ends nothing else.
+async fn beside(work: impl Future<Output = ()>) -> Infallible {
+    work.await;
+    pending().await
 }
 
 async fn asked_to_end(mut terminate: Signal, mut interrupt: Signal) {

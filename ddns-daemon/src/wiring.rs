@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use ddns_core::address::Family;
 use ddns_core::config::{
-    CA_FILE, Config, Endpoint, HostPort, LOG_FORMAT, LOG_LEVEL, Problem, STATE_STORE_TYPE, SecretFile, SecretFiles,
-    Settings,
+    CA_FILE, Config, Endpoint, HostPort, LOG_FORMAT, LOG_LEVEL, ON_CHANGE, Problem, STATE_STORE_TYPE, SecretFile,
+    SecretFiles, Settings, WireGuard,
 };
 use ddns_core::driver::Ports;
 use ddns_core::memory_store::MemoryStoreFactory;
@@ -24,8 +24,11 @@ use ddns_provider_dyndns2::Dyndns2Factory;
 use ddns_provider_rfc2136::Rfc2136Factory;
 use ddns_store_file::FileStoreFactory;
 use ddns_store_sled::SledStoreFactory;
+use rustix::fs::{Access, access};
 
 use crate::WORKER;
+use crate::on_change::Listeners;
+use crate::wireguard::Tunnel;
 
 /// A provider's API: answers are a few kilobytes.
 const API: Limits = Limits {
@@ -51,11 +54,16 @@ const DOH: Limits = Limits {
     answer: Duration::from_secs(5),
     body: 65_535,
 };
+/// A webhook's answer, of which the status counts.
+const WEBHOOK_BODY: usize = 65_536;
 
 /// A configuration that works, with all that it chose.
 pub(crate) struct Wired {
     pub(crate) config: Config,
     pub(crate) ports: Ports,
+    /// Who is told of verified changes, if anybody is.
+    pub(crate) listeners: Option<Listeners>,
+    pub(crate) tunnel: Option<Arc<Tunnel>>,
     pub(crate) warnings: Vec<Problem>,
     pub(crate) log_level: &'static str,
     pub(crate) log_format: &'static str,
@@ -114,6 +122,11 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
     let environment = environment.map(|(name, value)| (text(name), text(value)));
     let mut settings = Settings::new(environment, &registry.variables(), &Files);
     let config = Config::read(&mut settings);
+    if let Some(program) = &config.on_change.program
+        && let Err((reason, remedy)) = runnable(program)
+    {
+        settings.problem(&ON_CHANGE, &reason, remedy);
+    }
     let (log_level, log_format) = (settings.choice(&LOG_LEVEL), settings.choice(&LOG_FORMAT));
     let stack = stack(&mut settings);
     let built = stack.map(Arc::new).and_then(|stack| {
@@ -138,7 +151,10 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
             config: &config,
         };
         let plugins = registry.build(&mut settings, &parts)?;
-        Some(Ports {
+        let webhook = config.on_change.url.clone().map(|url| -> Arc<dyn HttpTransport> {
+            stack.http1(url, Limits { answer: config.on_change.limit, body: WEBHOOK_BODY, ..API })
+        });
+        let ports = Ports {
             sources: plugins.sources,
             providers: plugins.providers,
             store: plugins.store,
@@ -146,11 +162,17 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
             probe: Arc::new(stack.probe(config.probe_targets.clone())),
             clock,
             connections: stack,
-        })
+        };
+        Some((ports, webhook))
     });
     let (warnings, problems) = settings.finish();
     match built {
-        Some(ports) if problems.is_empty() => Ok(Wired { config, ports, warnings, log_level, log_format }),
+        Some((ports, webhook)) if problems.is_empty() => {
+            let tunnel =
+                |wireguard: &WireGuard| Arc::new(Tunnel::new(wireguard.interface.clone(), Arc::clone(&ports.clock)));
+            let (tunnel, listeners) = (config.wireguard.as_ref().map(tunnel), listeners(&config, &ports, webhook));
+            Ok(Wired { config, ports, listeners, tunnel, warnings, log_level, log_format })
+        }
         Some(_) | None => Err(Wrong { warnings, problems }),
     }
 }
@@ -182,6 +204,26 @@ fn verifier(stack: &Arc<HttpStack>, config: &Config, clock: Arc<dyn Clock>) -> D
     };
     let authorities = Authorities::new(Arc::new(server), &config.dns_servers, clock);
     DohVerifier::new(config.doh.iter().map(resolver).collect()).with_authorities(authorities)
+}
+
+fn listeners(config: &Config, ports: &Ports, webhook: Option<Arc<dyn HttpTransport>>) -> Option<Listeners> {
+    let (program, limit) = (config.on_change.program.clone(), config.on_change.limit);
+    let connections = Arc::clone(&ports.connections);
+    (program.is_some() || webhook.is_some()).then_some(Listeners { program, webhook, connections, limit })
+}
+
+/// Whether a program can be run, and can be changed only by those who may.
+fn runnable(program: &Path) -> Result<(), (String, &'static str)> {
+    let found = fs::metadata(program)
+        .map_err(|error| (format!("cannot look at it: {error}"), "name a program that the user of ddnsd can run"))?;
+    if !found.is_file() {
+        return Err(("it is not a file".to_owned(), "name the program itself"));
+    }
+    if found.permissions().mode() & 0o002 != 0 {
+        return Err(("every user can change it".to_owned(), "chmod 0755 it"));
+    }
+    access(program, Access::EXEC_OK)
+        .map_err(|error| (format!("ddnsd may not run it: {error}"), "chmod 0755 it, and let ddnsd into its directory"))
 }
 
 /// The files that secrets lie in.

@@ -377,3 +377,48 @@ fn a_dyndns2_service_is_a_preset_or_a_url() {
     let lines = bench.file("lines", b"one\ntwo\n", 0o600);
     bench.set("DDNS_PROVIDER_PASSWORD_FILE", &lines).refused(&["it holds control characters, or more than one line"]);
 }
+
+#[test]
+fn a_program_that_could_not_be_run_or_be_trusted_is_refused_before_the_start() {
+    let mut bench = Bench::good();
+    let (plain, open) = (bench.file("plain", b"", 0o644), bench.file("open", b"", 0o757));
+    let directory = bench.directory.path().display().to_string();
+    for (program, parts) in [
+        ("on-change", ["not an absolute path", "use the absolute path of a program"]),
+        ("/nowhere/on-change", ["cannot look at it", "name a program"]),
+        (directory.as_str(), ["it is not a file", "name the program itself"]),
+        (plain.as_str(), ["ddnsd may not run it", "chmod 0755"]),
+        (open.as_str(), ["every user can change it", "chmod 0755"]),
+    ] {
+        bench.set("DDNS_ON_CHANGE", program).refused(&parts);
+    }
+    let good = bench.file("good", b"", 0o755);
+    let output = bench.set("DDNS_ON_CHANGE", &good).run("check");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_webhooks_url_is_a_secret_and_may_lie_in_a_file_or_be_missing() {
+    let mut bench = Bench::good();
+    assert!(bench.run("check").status.success());
+    bench.set("DDNS_ON_CHANGE_URL", &format!("ftp://example.com/{TOKEN}")).refused(&["DDNS_ON_CHANGE_URL", "https://"]);
+    bench.unset("DDNS_ON_CHANGE_URL");
+    let url = bench.file("url", format!("http://example.com/{TOKEN}\n").as_bytes(), 0o600);
+    let output = bench.set("DDNS_ON_CHANGE_URL_FILE", &url).run("check");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("plain http://") && !said.contains(TOKEN), "{said}");
+    bench.unset("DDNS_ON_CHANGE_URL_FILE");
+    let directory = bench.directory.path().display().to_string();
+    assert!(bench.set("CREDENTIALS_DIRECTORY", &directory).run("check").status.success(), "no credential is no URL");
+    bench.file("ddns_on_change_url", format!("ftp://example.com/{TOKEN}").as_bytes(), 0o600);
+    bench.refused(&["DDNS_ON_CHANGE_URL"]);
+}
+
+#[test]
+fn an_interface_that_no_kernel_would_name_so_is_refused() {
+    let mut bench = Bench::good();
+    for name in ["../wg0", "..", "wg 0", "wireguard-interface", "wg0:1"] {
+        bench.set("DDNS_WIREGUARD_INTERFACE", name).refused(&["DDNS_WIREGUARD_INTERFACE", "an interface can have"]);
+    }
+    assert!(bench.set("DDNS_WIREGUARD_INTERFACE", "wg-home.1").run("check").status.success());
+}

@@ -11,5 +11,5 @@ mod state;
 pub use discovery::{announcement, echo, router, stun, whoami};
 pub use environment::environment;
 pub use exchange::{cloudflare, dns};
-pub use kernel::{netlink, ring_record};
+pub use kernel::{netlink, ring_record, wireguard};
 pub use state::{saved_state, state_slots};

@@ -35,7 +35,7 @@ macro_rules! targets {
 }
 
 targets!(
-    announcement cloudflare dns echo environment netlink ring_record router saved_state state_slots stun whoami
+    announcement cloudflare dns echo environment netlink ring_record router saved_state state_slots stun whoami wireguard
 );
 
 #[test]

@@ -11,8 +11,8 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{Response, header, service::service_fn};
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Response, body::Incoming, header, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
@@ -56,6 +56,7 @@ struct State {
     tls: Arc<ServerConfig>,
     mode: EchoMode,
     clients: Vec<IpAddr>,
+    bodies: Vec<Bytes>,
 }
 
 /// A running double. It ends when dropped.
@@ -80,7 +81,7 @@ impl EchoServer {
     }
 
     fn launch(namespace: Option<&Namespace>, wanted: Vec<SocketAddr>, tls: Arc<ServerConfig>) -> Result<Self> {
-        let state = Arc::new(Mutex::new(State { tls, mode: EchoMode::default(), clients: vec![] }));
+        let state = Arc::new(Mutex::new(State { tls, mode: EchoMode::default(), clients: vec![], bodies: vec![] }));
         let (stop, stopped) = oneshot::channel();
         let (started, starting) = mpsc::channel();
         let shared = Arc::clone(&state);
@@ -121,6 +122,11 @@ impl EchoServer {
     /// Who has asked, in order.
     pub fn clients(&self) -> Vec<IpAddr> {
         lock(&self.state).clients.clone()
+    }
+
+    /// What was sent to it, request by request, in order.
+    pub fn bodies(&self) -> Vec<Bytes> {
+        lock(&self.state).bodies.clone()
     }
 
     /// Where it listens, in the order in which the addresses were given.
@@ -169,13 +175,17 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
 
 async fn serve(stream: TcpStream, client: IpAddr, tls: TlsAcceptor, state: Arc<Mutex<State>>) {
     let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await else { return };
-    let service = service_fn(|_| {
-        let mode = {
-            let mut state = lock(&state);
-            state.clients.push(client);
-            state.mode.clone()
-        };
+    let service = service_fn(|request: Request<Incoming>| {
+        let state = Arc::clone(&state);
         async move {
+            // A body that breaks off counts for none.
+            let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            let mode = {
+                let mut state = lock(&state);
+                state.clients.push(client);
+                state.bodies.push(body);
+                state.mode.clone()
+            };
             if mode == EchoMode::Hang {
                 pending::<()>().await;
             }

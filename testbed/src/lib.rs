@@ -23,6 +23,7 @@ pub mod nat_world;
 mod process;
 pub mod schema;
 pub mod whoami;
+pub mod wireguard;
 pub mod world;
 
 pub use certificates::{Authority, Identity};
@@ -41,4 +42,5 @@ pub use nat_world::NatWorld;
 pub use process::{ProcessHandle, Signal};
 pub use schema::Schema;
 pub use whoami::Whoami;
+pub use wireguard::WireGuardGo;
 pub use world::World;

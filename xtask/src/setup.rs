@@ -68,7 +68,7 @@ enum Install {
 }
 
 /// In the order of installation: bpf-linker is linked with the packages above it.
-const COMPONENTS: [Component; 20] = [
+const COMPONENTS: [Component; 21] = [
     Component {
         name: "C compiler",
         purpose: Purpose::Demo,
@@ -173,6 +173,13 @@ const COMPONENTS: [Component; 20] = [
         why: "makes the kernel answer EIO to the store",
         present: || runs("strace", "-V"),
         install: Install::Debian(&["strace"]),
+    },
+    Component {
+        name: "WireGuard",
+        purpose: Purpose::Test,
+        why: "tests let the peers of a real tunnel come back after a change",
+        present: || runs("wireguard-go", "--version") && runs("wg", "--version"),
+        install: Install::Debian(&["wireguard-go", "wireguard-tools"]),
     },
     Component {
         name: "QEMU",

@@ -3,6 +3,8 @@
 use std::io;
 
 use rustix::io::Errno;
+use rustix::net::Protocol;
+use secrecy::zeroize::Zeroizing;
 
 use crate::netlink_socket::{NetlinkSocket, Received};
 use crate::rtnetlink::{Message, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_OVERRUN, messages};
@@ -34,20 +36,22 @@ pub(crate) enum Dump {
 pub(crate) struct DumpReader {
     socket: NetlinkSocket,
     sequence: u32,
-    buffer: Vec<u8>,
+    /// Overwritten at the end: WireGuard's tables hold private keys.
+    buffer: Zeroizing<Vec<u8>>,
 }
 
 impl DumpReader {
-    pub(crate) fn open() -> Result<Self, Errno> {
-        let socket = NetlinkSocket::open()?;
+    /// Of rtnetlink, or of another protocol.
+    pub(crate) fn open(protocol: Option<Protocol>) -> Result<Self, Errno> {
+        let socket = NetlinkSocket::open_protocol(protocol)?;
         socket.connect()?;
-        Ok(Self { socket, sequence: 0, buffer: vec![0; BUFFER] })
+        Ok(Self { socket, sequence: 0, buffer: Zeroizing::new(vec![0; BUFFER]) })
     }
 
     /// Reads to the end of the dump even when it is torn, since the kernel starts no other before.
     pub(crate) fn read(
         &mut self,
-        request: fn(u32) -> Vec<u8>,
+        request: impl FnOnce(u32) -> Vec<u8>,
         mut each: impl FnMut(&Message<'_>) -> Dump,
     ) -> Result<Dump, DumpError> {
         self.sequence = self.sequence.wrapping_add(1);

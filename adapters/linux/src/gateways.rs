@@ -59,7 +59,7 @@ impl Watch {
         // Before the first look, so that no change falls between the two.
         socket.join(GROUPS).map_err(|error| no_socket(error.into()))?;
         let socket = readiness::watch(socket, Interest::READABLE | Interest::ERROR).map_err(no_socket)?;
-        let reader = DumpReader::open().map_err(|error| no_socket(error.into()))?;
+        let reader = DumpReader::open(None).map_err(|error| no_socket(error.into()))?;
         let mut watch = Self { socket, buffer: vec![0; 32 * 1024], reader, last: Vec::new() };
         watch.last = watch.look()?.unwrap_or_default();
         Ok((watch.last.clone(), watch))

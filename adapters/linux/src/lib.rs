@@ -16,6 +16,7 @@ mod privileges;
 mod readiness;
 mod rtnetlink;
 mod snapshot;
+mod wireguard;
 
 pub use clock::BootClock;
 pub use factory::{KERNEL_HOOK, KernelSourceFactory};
@@ -23,3 +24,4 @@ pub use gateways::KernelGateways;
 pub use hook::{Hook, granted};
 pub use kernel_source::{KernelOptions, KernelSource};
 pub use privileges::drop_all as drop_privileges;
+pub use wireguard::{PeersError, WireGuardPeers};

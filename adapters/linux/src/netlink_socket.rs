@@ -5,10 +5,10 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, connect, recv, send, socket_with,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, connect, recv, send, socket_with,
 };
 
-/// A `NETLINK_ROUTE` socket in the network namespace of the thread that opened it.
+/// A netlink socket, of `NETLINK_ROUTE` as a rule, in the network namespace of the thread that opened it.
 #[derive(Debug)]
 pub(crate) struct NetlinkSocket(OwnedFd);
 
@@ -25,7 +25,12 @@ pub(crate) enum Received {
 
 impl NetlinkSocket {
     pub(crate) fn open() -> Result<Self, Errno> {
-        socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None).map(Self)
+        Self::open_protocol(None)
+    }
+
+    /// `None` is `NETLINK_ROUTE`.
+    pub(crate) fn open_protocol(protocol: Option<Protocol>) -> Result<Self, Errno> {
+        socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol).map(Self)
     }
 
     /// Joins the multicast groups of this mask (`RTMGRP_*`, bit n - 1 for group n).

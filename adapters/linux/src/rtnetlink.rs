@@ -16,9 +16,10 @@ pub(crate) const RTM_GETADDR: u16 = 22;
 pub(crate) const RTM_NEWROUTE: u16 = 24;
 pub(crate) const RTM_GETROUTE: u16 = 26;
 pub(crate) const NLM_F_DUMP_INTR: u16 = 0x10;
+pub(crate) const NLM_F_ACK: u16 = 0x4;
+pub(crate) const NLM_F_DUMP: u16 = 0x300;
 
 const NLM_F_REQUEST: u16 = 0x1;
-const NLM_F_DUMP: u16 = 0x300;
 const NLA_TYPE_MASK: u16 = 0x3fff;
 const NLMSGHDR: usize = 16;
 const IFINFOMSG: usize = 16;
@@ -85,7 +86,7 @@ fn message(bytes: &[u8]) -> Result<Message<'_>, Malformed> {
     Ok(Message { kind: u16_at(header, 4)?, flags: u16_at(header, 6)?, sequence: u32_at(header, 8)?, payload })
 }
 
-fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), Malformed>> {
+pub(crate) fn attributes(bytes: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), Malformed>> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -219,15 +220,28 @@ pub(crate) fn dump_addresses(sequence: u32) -> Vec<u8> {
 }
 
 fn dump(kind: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
+    request(kind, NLM_F_DUMP, sequence, payload)
+}
+
+/// A request with `flags` beside `NLM_F_REQUEST`.
+pub(crate) fn request(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(NLMSGHDR + payload.len()).unwrap_or(u32::MAX);
     let mut request = Vec::with_capacity(NLMSGHDR + payload.len());
     request.extend(length.to_ne_bytes());
     request.extend(kind.to_ne_bytes());
-    request.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    request.extend((NLM_F_REQUEST | flags).to_ne_bytes());
     request.extend(sequence.to_ne_bytes());
     request.extend([0; 4]);
     request.extend(payload);
     request
+}
+
+/// Appends an attribute with its padding; its value is far shorter than 64 KiB.
+pub(crate) fn push_attribute(payload: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    payload.extend(u16::try_from(4 + value.len()).unwrap_or(u16::MAX).to_ne_bytes());
+    payload.extend(kind.to_ne_bytes());
+    payload.extend(value);
+    payload.resize(align(payload.len()), 0);
 }
 
 fn align(length: usize) -> usize {

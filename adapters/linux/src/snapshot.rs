@@ -28,7 +28,7 @@ pub(crate) struct SnapshotReader {
 
 impl SnapshotReader {
     pub(crate) fn open() -> Result<Self, Errno> {
-        Ok(Self { dumps: DumpReader::open()?, interfaces: BTreeMap::new() })
+        Ok(Self { dumps: DumpReader::open(None)?, interfaces: BTreeMap::new() })
     }
 
     /// Blocks for as long as the kernel takes to answer, microseconds as a rule.

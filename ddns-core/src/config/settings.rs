@@ -91,7 +91,7 @@ impl<'a> Settings<'a> {
             let grouped = groups.iter().filter(|group| group.has(variable)).map(|group| group.name(variable));
             let alone = Some(variable.name.to_owned()).filter(|name| !name.contains('<'));
             for name in grouped.chain(alone) {
-                if variable.kind == Kind::Secret {
+                if variable.kind.is_secret() {
                     names.insert(format!("{name}_FILE"));
                 }
                 names.insert(name);
@@ -230,6 +230,23 @@ impl<'a> Settings<'a> {
         }
     }
 
+    /// Like [`Self::secret_as`] for one that may be missing.
+    pub fn optional_secret_as<T>(
+        &mut self,
+        variable: &Variable,
+        remedy: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let name = self.name(variable);
+        let set = [&name, &format!("{name}_FILE")].into_iter().any(|name| self.variables.contains_key(name));
+        let credential = self.credentials.as_ref().map(|dir| format!("{dir}/{}", name.to_ascii_lowercase()));
+        let missing = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+        if !set && credential.is_none_or(|path| self.files.read(Path::new(&path)).is_err_and(missing)) {
+            return None;
+        }
+        self.secret_as(variable, remedy, parse)
+    }
+
     /// The text of a secret, and the variable that problems with it are told of.
     fn secret_text(&mut self, variable: &Variable) -> Option<(String, String)> {
         let name = self.name(variable);
@@ -301,7 +318,7 @@ impl<'a> Settings<'a> {
     }
 
     fn note(&self, variable: &Variable, reason: &str, remedy: &str) -> Problem {
-        let value = if variable.kind == Kind::Secret { None } else { self.raw(variable) };
+        let value = if variable.kind.is_secret() { None } else { self.raw(variable) };
         Problem { variable: self.name(variable), value, reason: reason.to_owned(), remedy: remedy.to_owned() }
     }
 

@@ -31,6 +31,8 @@ pub enum Kind {
     },
     /// A secret, also from a file named by `<NAME>_FILE` or from `$CREDENTIALS_DIRECTORY/<name>`.
     Secret,
+    /// A secret that may be missing.
+    OptionalSecret,
     /// One of some words.
     Choice {
         /// The words.
@@ -55,10 +57,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether what the variable holds is never shown.
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::OptionalSecret)
+    }
+
     /// What the variable holds where it isn't set; `None` if there is no such value.
     pub fn default_text(&self) -> Option<String> {
         match self {
-            Self::Required { .. } | Self::Optional { .. } | Self::Secret => None,
+            Self::Required { .. } | Self::Optional { .. } | Self::Secret | Self::OptionalSecret => None,
             Self::Text { default, .. } | Self::Choice { default, .. } | Self::Plugin { default } => {
                 Some((*default).to_owned())
             }
@@ -72,6 +79,7 @@ impl Kind {
             Self::Required { format } => format!("{format} (required)"),
             Self::Optional { format } | Self::Text { format, .. } => (*format).to_owned(),
             Self::Secret => "secret (required)".to_owned(),
+            Self::OptionalSecret => "secret".to_owned(),
             Self::Choice { values, .. } => values.join(", "),
             Self::Plugin { .. } => "a plug-in's name".to_owned(),
             Self::Number { min, max, .. } => format!("{min} to {max}"),

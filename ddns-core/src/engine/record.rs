@@ -404,6 +404,7 @@ impl Record {
             confirmed: self.publish.confirmed(),
             verified: self.verify.verified(),
             converged: self.converged(),
+            proxied: self.publish.proxied(),
             state: self.publish.state(),
             error: self.error.clone(),
         }

@@ -62,6 +62,8 @@ pub struct RecordStatus {
     pub verified: Option<IpAddr>,
     /// All three agree.
     pub converged: bool,
+    /// DNS answers with the provider's own addresses.
+    pub proxied: bool,
     /// Where it stands.
     pub state: State,
     /// What went wrong last.
