@@ -96,7 +96,7 @@ pub struct Orders {
     pub event: Option<IpChangeEvent>,
 }
 
-/// The machine: one [`Poll`] per family over one snapshot of the host.
+/// The machine: the rounds of each family over one snapshot of the host.
 #[derive(Debug)]
 pub struct Discovery {
     options: Options,

@@ -97,6 +97,17 @@ fn drift_is_seen_at_the_next_audit_and_repaired() {
     assert!(bench.status().ready());
 }
 
+/// What was served before and is served no more is no lag of a write: nobody waits for caches.
+#[test]
+fn what_the_name_servers_serve_no_more_is_read_at_the_provider_at_once() {
+    let mut bench = settled(&[]);
+    bench.api_holds(NAME, "A", FOREIGN);
+    while bench.authority_calls == 0 {
+        bench.run_for(Duration::from_secs(1));
+    }
+    assert_eq!(drifts(&bench), [DriftPolicy::Repair]);
+}
+
 #[test]
 fn an_audit_that_finds_all_right_asks_the_name_servers_alone() {
     let mut bench = settled(&[]);
