@@ -117,3 +117,25 @@ fn while_nothing_changes_the_host_sends_nothing() -> Result<()> {
     ensure!(voters.echo.clients().len() > asked && sent()? > before, "the count counts");
     scene.end(daemon)
 }
+
+/// FAULTS 22: a host with IPv6 alone asks, writes and proves over that.
+#[test]
+fn a_host_without_ipv4_publishes_its_ipv6_address() -> Result<()> {
+    let world = NatWorld::new()?;
+    let scene = Scene::among(&world.host, &world.internet)?;
+    let voters = Voters::start(&world, &scene)?;
+    world.host.ip(&["-4", "addr", "flush", "dev", LAN_INTERFACE])?;
+    let url = scene.double.url().replace("192.0.2.10", "[2001:db8::10]");
+    let over_ipv6 = [
+        ("DDNS_RECORDS", "vpn.ddns.test"),
+        ("DDNS_DISCOVER_SOURCES", super::BOTH_FAMILIES),
+        ("DDNS_PROVIDER_API_URL", url.as_str()),
+        ("DDNS_DOH_URLS", "https://[2001:db8::53]:8443/dns-query"),
+    ];
+    let daemon = start(&scene, &over_ipv6)?;
+    wait_ready(&daemon)?;
+    scene.wait_published("AAAA", &HOST_IPV6.to_string())?;
+    ensure!(scene.double.records_of(crate::scene::NAME, "A").is_empty(), "there is nothing to publish for IPv4");
+    ensure!(voters.echo.clients().iter().all(std::net::IpAddr::is_ipv6), "{:?}", voters.echo.clients());
+    scene.end(daemon)
+}
