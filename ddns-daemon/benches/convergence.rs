@@ -19,6 +19,7 @@ use serde_json::Value;
 
 const CHANGES: u8 = 100;
 const RECORDS: usize = 50;
+const CALM: Duration = Duration::from_millis(1100);
 const IDLE: Duration = Duration::from_secs(30);
 /// Upper bounds in milliseconds; the last one has none.
 const BOUNDS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
@@ -65,6 +66,8 @@ fn stages(world: &World, daemon: &Daemon) -> Result<()> {
     let mut stages = names.map(|name| Stage { name, times: Vec::new() });
     let mut old = HOST_IPV4;
     for number in 1..=CHANGES {
+        // A change within a second of another one would be waited for until it rests (DDNS_SETTLE_MS).
+        std::thread::sleep(CALM);
         let new = address(number);
         let (mark, to) = (daemon.mark(), new.to_string());
         world.swap_ipv4(old, new)?;
