@@ -2,6 +2,7 @@
 
 mod clock;
 mod dns_transport;
+mod finding;
 mod gateways;
 mod http_transport;
 mod ip_source;
@@ -13,6 +14,7 @@ mod voter;
 
 pub use clock::Clock;
 pub use dns_transport::{DnsError, DnsTransport};
+pub use finding::{Finding, Verdict};
 pub use gateways::{Gateway, Gateways};
 pub use http_transport::{Credentials, HttpError, HttpRequest, HttpResponse, HttpTransport, Method, Phase};
 pub use ip_source::{IpSource, SourceError};

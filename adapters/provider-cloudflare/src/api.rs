@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::messages::{Envelope, Message, Record, RecordChange, Zone, is_id};
+use crate::messages::{Envelope, Message, Record, RecordChange, Verification, Zone, is_id};
 
 const JSON: &str = "application/json";
 /// Records of one name and type on a page; a second page is the exception.
@@ -58,6 +58,12 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn new(transport: Arc<dyn HttpTransport>, token: SecretString) -> Self {
         Self { transport, token }
+    }
+
+    /// What Cloudflare says of the token.
+    pub(crate) async fn verify(&self) -> Result<Verification, ProviderError> {
+        let envelope: Envelope<Verification> = self.get("/user/tokens/verify").await?;
+        envelope.result.ok_or_else(|| nonsense("no verification in the answer"))
     }
 
     /// The zone with an id.
@@ -179,7 +185,8 @@ fn judge<T: DeserializeOwned>(response: &HttpResponse, effect: Effect) -> Result
 
 fn failed(status: u16, errors: &[Message], response: &HttpResponse) -> ProviderError {
     let says = words(errors);
-    let has = |codes: &[i64]| errors.iter().any(|error| codes.contains(&error.code));
+    // A server that fails may say anything: the codes are those of a refusal.
+    let has = |codes: &[i64]| status < 500 && errors.iter().any(|error| codes.contains(&error.code));
     let retry_after =
         response.retry_after.as_deref().and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
     if status == 429 {

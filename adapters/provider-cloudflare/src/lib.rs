@@ -5,6 +5,7 @@
 //! `content`, which the API asks for, and nothing else, so that proxied, TTL, comment and tags stay as they are.
 
 mod api;
+mod check;
 mod factory;
 mod messages;
 
@@ -13,14 +14,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ddns_core::ports::{
-    DnsProvider, HttpTransport, Observed, ProviderError, RecordHandle, UpdateKind, UpdateRequest, UpdateResult,
+    DnsProvider, Finding, HttpTransport, Observed, ProviderError, RecordHandle, UpdateKind, UpdateRequest, UpdateResult,
 };
 use ddns_core::record::RecordKey;
 use secrecy::SecretString;
 
 use api::{Api, At};
 pub use factory::{API_TOKEN, API_URL, CloudflareFactory, ZONE_ID};
-use messages::{Record, RecordChange};
+use messages::{Record, RecordChange, Zone};
 
 /// The TTL of records that we create, in seconds: the least of Cloudflare's ordinary plans.
 const NEW_TTL: u32 = 60;
@@ -37,11 +38,11 @@ impl Cloudflare {
         Self { api: Api::new(transport, token), zone_id }
     }
 
-    async fn zone_of(&self, key: &RecordKey) -> Result<String, ProviderError> {
+    async fn zone_of(&self, key: &RecordKey) -> Result<Zone, ProviderError> {
         if let Some(id) = &self.zone_id {
             let zone = self.api.zone(id).await?;
             if key.name.is_within(&zone.name) {
-                return Ok(zone.id);
+                return Ok(zone);
             }
             let what = format!(
                 "{} does not lie in zone {}; correct DDNS_RECORDS or DDNS_PROVIDER_ZONE_ID",
@@ -50,10 +51,11 @@ impl Cloudflare {
             return Err(ProviderError::Refused { what });
         }
         for candidate in key.name.ancestors() {
-            match self.api.zones(candidate).await?.as_slice() {
-                [] => {}
-                [zone] => return Ok(zone.id.clone()),
-                [_, ..] => {
+            let mut zones = self.api.zones(candidate).await?;
+            match (zones.pop(), zones.is_empty()) {
+                (None, _) => {}
+                (Some(zone), true) => return Ok(zone),
+                (Some(_), false) => {
                     let what = format!("the token sees several zones {candidate}; set DDNS_PROVIDER_ZONE_ID");
                     return Err(ProviderError::Refused { what });
                 }
@@ -95,6 +97,18 @@ fn acknowledged(
     Ok(UpdateResult { kind, proxied: record.proxied, handle: Some(handle) })
 }
 
+fn observed(zone: String, records: &[Record]) -> Observed {
+    let handle = match records {
+        [record] => Some(At { zone, record: record.id.clone() }.handle()),
+        _ => None,
+    };
+    Observed {
+        proxied: records.iter().any(|record| record.proxied),
+        addresses: records.iter().map(|record| record.content).collect(),
+        handle,
+    }
+}
+
 /// Of several records of one name and type, the one that is ours: it holds what we want, or what we wrote last.
 fn ours<'a>(records: &'a [Record], request: &UpdateRequest) -> Option<&'a Record> {
     let holding = |address: IpAddr| records.iter().find(|record| record.content == address);
@@ -115,24 +129,16 @@ impl DnsProvider for Cloudflare {
     }
 
     async fn read(&self, key: &RecordKey) -> Result<Observed, ProviderError> {
-        let zone = self.zone_of(key).await?;
+        let zone = self.zone_of(key).await?.id;
         let records = self.api.records(&zone, key).await?;
-        let handle = match records.as_slice() {
-            [record] => Some(At { zone, record: record.id.clone() }.handle()),
-            _ => None,
-        };
-        Ok(Observed {
-            proxied: records.iter().any(|record| record.proxied),
-            addresses: records.iter().map(|record| record.content).collect(),
-            handle,
-        })
+        Ok(observed(zone, &records))
     }
 
     async fn update(&self, request: &UpdateRequest) -> Result<UpdateResult, ProviderError> {
         if let Some(at) = request.handle.as_ref().and_then(|RecordHandle(text)| At::parse(text)) {
             return self.change(&at, request).await;
         }
-        let zone = self.zone_of(&request.key).await?;
+        let zone = self.zone_of(&request.key).await?.id;
         let records = self.api.records(&zone, &request.key).await?;
         if records.is_empty() {
             return self.create(zone, request).await;
@@ -149,6 +155,10 @@ impl DnsProvider for Cloudflare {
             return acknowledged(zone, record.clone(), request.address, UpdateKind::Unchanged);
         }
         self.change(&At { zone, record: record.id.clone() }, request).await
+    }
+
+    async fn check(&self, keys: &[RecordKey]) -> Vec<Finding> {
+        check::check(self, keys).await
     }
 }
 

@@ -34,6 +34,16 @@ pub(crate) struct Zone {
     #[serde(deserialize_with = "id")]
     pub(crate) id: String,
     pub(crate) name: String,
+    /// What the token may do in it, `#dns_records:edit` and the like; not every answer has it.
+    pub(crate) permissions: Option<Vec<String>>,
+}
+
+/// What Cloudflare says of a token.
+#[derive(Deserialize)]
+pub(crate) struct Verification {
+    /// `active`, `disabled` or `expired`.
+    pub(crate) status: String,
+    pub(crate) expires_on: Option<String>,
 }
 
 #[derive(Clone, Deserialize)]

@@ -204,6 +204,7 @@ fn every_answer_has_its_class() {
         (|| error(429, 971), "unavailable", "unavailable"),
         (|| error(500, 0), "unavailable", "unknown"),
         (|| error(503, 0), "unavailable", "unknown"),
+        (|| error(503, 10_000), "unavailable", "unknown"),
         (|| answer(502, "<html>Bad gateway</html>"), "unavailable", "unknown"),
         (|| answer(302, ""), "unavailable", "unavailable"),
         (|| answer(200, "<!doctype html><html>"), "unavailable", "unknown"),
