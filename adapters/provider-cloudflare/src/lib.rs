@@ -77,8 +77,17 @@ impl Cloudflare {
     async fn create(&self, zone: String, request: &UpdateRequest) -> Result<UpdateResult, ProviderError> {
         let mut new = RecordChange::new(request);
         new.ttl.get_or_insert(NEW_TTL);
-        let record = self.api.create(&zone, &new).await?;
-        acknowledged(zone, record, request.address, UpdateKind::Created)
+        if let Some(record) = self.api.create(&zone, &new).await? {
+            return acknowledged(zone, record, request.address, UpdateKind::Created);
+        }
+        // Somebody was faster, or an earlier attempt of ours of which no answer came.
+        let records = self.api.records(&zone, &request.key).await?;
+        let Some(record) = records.into_iter().find(|record| record.content == request.address) else {
+            let what =
+                format!("Cloudflare says that there is {} with {}, and lists none", request.key, request.address);
+            return Err(ProviderError::Unavailable { what, retry_after: None, cause: None });
+        };
+        acknowledged(zone, record, request.address, UpdateKind::Unchanged)
     }
 }
 

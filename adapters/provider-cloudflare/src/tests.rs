@@ -136,6 +136,64 @@ fn a_record_that_is_not_there_is_created_and_one_that_is_right_is_left_alone() {
     assert_eq!(update(answers, false).0.unwrap().kind, UpdateKind::Unchanged);
 }
 
+/// Codes 81057 and 81058: nothing was written, and what is there is what was wanted.
+#[test]
+fn a_record_that_appeared_meanwhile_is_read_and_adopted() {
+    for code in [81_057, 81_058] {
+        let before = || vec![success(&json!([])), zone(), success(&json!([])), error(400, code)];
+        let mut answers = before();
+        answers.push(success(&json!([record("11.0.0.2")])));
+        let (result, Asked(asked)) = update(answers, false);
+        let expected = UpdateResult {
+            kind: UpdateKind::Unchanged,
+            proxied: true,
+            handle: Some(RecordHandle(format!("{ZONE}/{RECORD}"))),
+        };
+        assert_eq!(result.unwrap(), expected);
+        assert_eq!(asked.last().unwrap().0, Method::Get, "it is not written a second time");
+        let mut answers = before();
+        answers.push(success(&json!([record("11.0.0.9")])));
+        assert_eq!(class(&update(answers, false).0.unwrap_err()), "unavailable");
+    }
+}
+
+/// FAULTS 38: a token whose rights were narrowed is told from one that is not known.
+#[test]
+fn what_a_token_lacks_is_told_with_its_remedy() {
+    let says = |answer| update(vec![answer], true).0.unwrap_err().to_string();
+    let narrowed = says(error(403, 10_000));
+    assert!(narrowed.contains("does not grant") && narrowed.contains("DNS:Edit on the zone"), "{narrowed}");
+    for unknown in [error(403, 9109), error(401, 10_000), error(400, 6003)] {
+        let unknown = says(unknown);
+        assert!(unknown.contains("does not accept") && unknown.contains("DDNS_PROVIDER_API_TOKEN"), "{unknown}");
+    }
+}
+
+/// FAULTS 42: a zone that went to another account is looked for anew, and if the token does not see it, that is said.
+#[test]
+fn a_zone_that_has_moved_is_looked_up_anew_or_missed_with_the_remedy() {
+    assert_eq!(class(&update(vec![error(404, 7003)], true).0.unwrap_err()), "stale");
+    let gone = update(vec![success(&json!([])), success(&json!([]))], false).0.unwrap_err();
+    assert_eq!(class(&gone), "refused");
+    assert!(gone.to_string().contains("sees no zone that holds vpn.example.com; give it Zone:Read"), "{gone}");
+}
+
+/// FAULTS 42: what an answer has more is passed over, and what it lacks is no reason to guess.
+#[test]
+fn a_member_that_is_new_is_passed_over_and_one_that_is_missing_is_no_answer() {
+    let mut more = record("11.0.0.2");
+    more["newly_invented"] = json!({"nested": [1, 2]});
+    assert_eq!(update(vec![success(&more)], true).0.unwrap().kind, UpdateKind::Changed);
+    for missing in ["id", "name", "type", "content"] {
+        let mut less = record("11.0.0.2");
+        less.as_object_mut().unwrap().remove(missing);
+        assert_eq!(class(&update(vec![success(&less)], true).0.unwrap_err()), "unknown", "{missing}");
+        let answers = vec![success(&json!([])), zone(), success(&json!([less]))];
+        let (read, _) = run(answers, async |provider| provider.read(&key()).await);
+        assert_eq!(class(&read.unwrap_err()), "unavailable", "{missing}");
+    }
+}
+
 /// Trap 15: the time to live is the record's own, unless the configuration gives one.
 #[test]
 fn a_time_to_live_is_written_only_if_it_is_configured() {
