@@ -8,6 +8,7 @@ mod http_transport;
 mod ip_source;
 mod path_probe;
 mod provider;
+mod rate_limit;
 mod state_store;
 mod verifier;
 mod voter;

@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use ddns_core::ports::{
     Credentials, HttpError, HttpRequest, HttpResponse, HttpTransport, Method, ProviderError, RecordHandle,
@@ -160,6 +159,10 @@ fn written(envelope: Envelope<Record>) -> Result<Record, ProviderError> {
 }
 
 fn not_exchanged(error: HttpError, effect: Effect) -> ProviderError {
+    if let HttpError::UsedUp { wait, .. } = &error {
+        let (retry_after, what) = (Some(*wait), "Cloudflare has no request left for us".to_owned());
+        return ProviderError::Unavailable { what, retry_after, cause: Some(error.into()) };
+    }
     let what = "Cloudflare's API gave no answer".to_owned();
     match (error.sent(), effect) {
         (false, _) => ProviderError::Unreachable { what, cause: Some(error.into()) },
@@ -209,8 +212,7 @@ fn failed(status: u16, errors: &[Message], response: &HttpResponse) -> ProviderE
     let says = words(errors);
     // A server that fails may say anything: the codes are those of a refusal.
     let has = |codes: &[i64]| status < 500 && errors.iter().any(|error| codes.contains(&error.code));
-    let retry_after =
-        response.retry_after.as_deref().and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    let retry_after = response.asked_to_wait();
     if status == 429 {
         return ProviderError::Unavailable {
             what: format!("Cloudflare asks for fewer requests (429){says}"),

@@ -29,7 +29,7 @@ fn json_answer(status: u16, body: &Value) -> Result<HttpResponse, HttpError> {
 }
 
 fn answer(status: u16, body: &str) -> Result<HttpResponse, HttpError> {
-    Ok(HttpResponse { status, content_type: "application/json".into(), retry_after: None, body: body.into() })
+    Ok(HttpResponse { status, content_type: "application/json".into(), body: body.into(), ..HttpResponse::default() })
 }
 
 fn success(result: &Value) -> Result<HttpResponse, HttpError> {
@@ -290,6 +290,18 @@ fn retry_after_is_passed_on_where_it_is_a_number() {
         let limited = Ok(HttpResponse { status: 429, retry_after: Some(field.into()), ..HttpResponse::default() });
         let Err(ProviderError::Unavailable { retry_after, .. }) = update(vec![limited], true).0 else { panic!() };
         assert_eq!(retry_after.map(|wait| wait.as_secs()), expected, "{field:?}");
+    }
+}
+
+/// FAULTS 36: `Ratelimit` says it where `Retry-After` doesn't; and a request that would be one too many is not sent.
+#[test]
+fn a_limit_that_is_used_up_is_waited_for() {
+    let limited =
+        HttpResponse { status: 429, rate_limit: Some("\"default\";r=0;t=9".into()), ..HttpResponse::default() };
+    let used_up = HttpError::UsedUp { origin: "o".into(), wait: std::time::Duration::from_secs(9) };
+    for answer in [Ok(limited), Err(used_up)] {
+        let Err(ProviderError::Unavailable { retry_after, .. }) = update(vec![answer], true).0 else { panic!() };
+        assert_eq!(retry_after.map(|wait| wait.as_secs()), Some(9));
     }
 }
 
