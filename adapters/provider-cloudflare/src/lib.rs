@@ -2,7 +2,8 @@
 //!
 //! **Holds no state.** The zone is found by walking up the labels of the name against the API, the record by its name
 //! and type; both go out in the handle, so that the next change is one request. A change sends `type`, `name` and
-//! `content`, which the API asks for, and nothing else, so that proxied, TTL, comment and tags stay as they are.
+//! `content`, which the API asks for, and nothing else, so that proxied, TTL, comment and tags stay as they are. What it
+//! creates carries a comment as its mark.
 
 mod api;
 mod check;
@@ -20,7 +21,7 @@ use ddns_core::record::RecordKey;
 use secrecy::SecretString;
 
 use api::{Api, At};
-pub use factory::{API_TOKEN, API_URL, CloudflareFactory, ZONE_ID};
+pub use factory::{API_TOKEN, API_URL, COMMENT, CloudflareFactory, ZONE_ID};
 use messages::{Record, RecordChange, Zone};
 
 /// The TTL of records that we create, in seconds: the least of Cloudflare's ordinary plans.
@@ -30,12 +31,20 @@ const NEW_TTL: u32 = 60;
 pub struct Cloudflare {
     api: Api,
     zone_id: Option<String>,
+    mark: Option<String>,
 }
 
 impl Cloudflare {
     /// A provider on a transport that is bound to the API's base URL. Without a zone's id the zone is looked for.
     pub fn new(transport: Arc<dyn HttpTransport>, token: SecretString, zone_id: Option<String>) -> Self {
-        Self { api: Api::new(transport, token), zone_id }
+        Self { api: Api::new(transport, token), zone_id, mark: Some(factory::MARK.to_owned()) }
+    }
+
+    /// The comment of the records that it creates, by which it knows its own among several; `None` for none.
+    #[must_use]
+    pub fn with_comment(mut self, comment: Option<String>) -> Self {
+        self.mark = comment;
+        self
     }
 
     async fn zone_of(&self, key: &RecordKey) -> Result<Zone, ProviderError> {
@@ -77,6 +86,7 @@ impl Cloudflare {
     async fn create(&self, zone: String, request: &UpdateRequest) -> Result<UpdateResult, ProviderError> {
         let mut new = RecordChange::new(request);
         new.ttl.get_or_insert(NEW_TTL);
+        new.comment = self.mark.as_deref();
         if let Some(record) = self.api.create(&zone, &new).await? {
             return acknowledged(zone, record, request.address, UpdateKind::Created);
         }
@@ -118,12 +128,17 @@ fn observed(zone: String, records: &[Record]) -> Observed {
     }
 }
 
-/// Of several records of one name and type, the one that is ours: it holds what we want, or what we wrote last.
-fn ours<'a>(records: &'a [Record], request: &UpdateRequest) -> Option<&'a Record> {
+/// Of several records of one name and type, the one that is ours: it holds what we want, or what we wrote last, or it is
+/// the only one with our mark.
+fn ours<'a>(records: &'a [Record], request: &UpdateRequest, mark: Option<&str>) -> Option<&'a Record> {
     let holding = |address: IpAddr| records.iter().find(|record| record.content == address);
+    let marked = || {
+        let mut marked = records.iter().filter(|record| mark.is_some() && record.comment.as_deref() == mark);
+        marked.next().filter(|_| marked.next().is_none())
+    };
     match records {
         [record] => Some(record),
-        _ => holding(request.address).or_else(|| request.previous.and_then(holding)),
+        _ => holding(request.address).or_else(|| request.previous.and_then(holding)).or_else(marked),
     }
 }
 
@@ -152,9 +167,10 @@ impl DnsProvider for Cloudflare {
         if records.is_empty() {
             return self.create(zone, request).await;
         }
-        let Some(record) = ours(&records, request) else {
+        let Some(record) = ours(&records, request, self.mark.as_deref()) else {
             let what = format!(
-                "there are {} records {} and none holds an address that we wrote; delete all but one",
+                "there are {} records {} and none holds an address that we wrote or our comment alone; delete all but \
+                 one",
                 records.len(),
                 request.key
             );

@@ -56,6 +56,7 @@ pub(crate) struct Record {
     pub(crate) content: IpAddr,
     #[serde(default)]
     pub(crate) proxied: bool,
+    pub(crate) comment: Option<String>,
 }
 
 /// Whether this is an id. It becomes a part of paths, which nothing else may steer.
@@ -77,11 +78,14 @@ pub(crate) struct RecordChange<'a> {
     /// Seconds; 1 leaves the choice to Cloudflare. Without it a record keeps its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ttl: Option<u32>,
+    /// Without it a record keeps its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) comment: Option<&'a str>,
 }
 
 impl<'a> RecordChange<'a> {
     pub(crate) fn new(request: &'a UpdateRequest) -> Self {
         let key = &request.key;
-        Self { rtype: key.rtype, name: key.name.as_str(), content: request.address, ttl: request.ttl }
+        Self { rtype: key.rtype, name: key.name.as_str(), content: request.address, ttl: request.ttl, comment: None }
     }
 }

@@ -130,7 +130,7 @@ fn a_record_that_is_not_there_is_created_and_one_that_is_right_is_left_alone() {
     let answers = vec![success(&json!([])), zone(), success(&json!([])), success(&record("11.0.0.2"))];
     let (result, Asked(asked)) = update(answers, false);
     assert_eq!(result.unwrap().kind, UpdateKind::Created);
-    let body = json!({"type": "A", "name": "vpn.example.com", "content": "11.0.0.2", "ttl": 60});
+    let body = json!({"type": "A", "name": "vpn.example.com", "content": "11.0.0.2", "ttl": 60, "comment": "managed by ddnsd"});
     assert_eq!(asked.last().unwrap(), &(Method::Post, format!("/zones/{ZONE}/dns_records"), body));
     let answers = vec![success(&json!([])), zone(), success(&json!([record("11.0.0.2")]))];
     assert_eq!(update(answers, false).0.unwrap().kind, UpdateKind::Unchanged);
@@ -239,6 +239,33 @@ fn of_several_records_none_is_touched_unless_one_is_ours() {
     assert!(error.to_string().contains("delete all but one"));
     let (result, _) = update(vec![success(&json!([])), zone(), several(["11.0.0.8", "11.0.0.2"])], false);
     assert_eq!(result.unwrap().kind, UpdateKind::Unchanged);
+}
+
+/// FAULTS 35: a record with our mark is ours, unless there are several of them.
+#[test]
+fn of_several_records_the_only_one_with_our_mark_is_ours() {
+    let marked = |id: &str, content: &str, comment: Value| {
+        let mut record = record(content);
+        (record["id"], record["comment"]) = (json!(id), comment);
+        record
+    };
+    let listed = |second: Value| {
+        let both = [marked("id1", "11.0.0.8", second), marked("id2", "11.0.0.9", json!("managed by ddnsd"))];
+        vec![success(&json!([])), zone(), success(&json!(both))]
+    };
+    let mut answers = listed(json!("by hand"));
+    answers.push(success(&record("11.0.0.2")));
+    let (result, Asked(asked)) = update(answers, false);
+    assert_eq!(result.unwrap().kind, UpdateKind::Changed);
+    let (method, path, body) = asked.last().unwrap();
+    assert!((*method, path.ends_with("/id2")) == (Method::Patch, true), "{path}");
+    assert_eq!(body.get("comment"), None, "it stays");
+    assert_eq!(class(&update(listed(json!("managed by ddnsd")), false).0.unwrap_err()), "refused");
+    let unmarked = async |provider: &Cloudflare| provider.update(&request(false)).await;
+    let script = Script { answers: Mutex::new(listed(Value::Null)), asked: Mutex::default() };
+    let provider = Cloudflare::new(Arc::new(script), SecretString::from("t"), None).with_comment(None);
+    let error = unmarked(&provider).now_or_never().unwrap().unwrap_err();
+    assert_eq!(class(&error), "refused", "without a mark none is ours");
 }
 
 /// Trap 6: an answer that does not show the address is no acknowledgement.
