@@ -277,7 +277,8 @@ fn failed(code: ResponseCode, effect: Effect, name: &Name, key: &str) -> Provide
         (ResponseCode::Refused, Effect::Writes) => ProviderError::Unauthorized {
             what: format!(
                 "the name server refuses the update of {name} (REFUSED); grant it to the key {key} in the zone's \
-                 update-policy or allow-update, and thaw the zone if it is frozen"
+                 update-policy or allow-update, thaw the zone if it is frozen, or name the zone's primary in \
+                 DDNS_RFC2136_SERVER if this is a secondary"
             ),
         },
         (ResponseCode::NotAuth, _) => refused(format!(
