@@ -70,3 +70,45 @@ async fn ask(provider: &Arc<dyn DnsProvider>, keys: Vec<RecordKey>) -> Vec<Findi
     });
     findings
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use ddns_core::ports::{Observed, ProviderError, UpdateRequest, UpdateResult};
+    use ddns_core::record::RecordType;
+
+    use super::*;
+
+    /// Never answers, and holds no wildcards.
+    struct Deaf;
+
+    #[async_trait]
+    impl DnsProvider for Deaf {
+        fn name(&self) -> &'static str {
+            "deaf"
+        }
+
+        fn supports(&self, key: &RecordKey) -> bool {
+            !key.name.as_str().starts_with('*')
+        }
+
+        async fn read(&self, _key: &RecordKey) -> Result<Observed, ProviderError> {
+            std::future::pending().await
+        }
+
+        async fn update(&self, _request: &UpdateRequest) -> Result<UpdateResult, ProviderError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_never_answers_is_gone_at_the_deadline() {
+        let key = |name: &str| RecordKey { name: name.parse().unwrap(), rtype: RecordType::A };
+        let provider: Arc<dyn DnsProvider> = Arc::new(Deaf);
+        let begun = tokio::time::Instant::now();
+        let findings = ask(&provider, vec![key("*.vpn.example.com"), key("vpn.example.com")]).await;
+        assert_eq!(begun.elapsed(), DEADLINE);
+        let verdicts: Vec<_> = findings.iter().map(|finding| (finding.about.as_str(), finding.verdict)).collect();
+        assert_eq!(verdicts, [("*.vpn.example.com A", Verdict::Wrong), ("service", Verdict::Unreachable)]);
+    }
+}

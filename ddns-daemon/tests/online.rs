@@ -23,7 +23,7 @@ impl Bench {
     fn new() -> Self {
         let (directory, authority) = (tempfile::tempdir().unwrap(), Authority::new().unwrap());
         let mut bench = Self { directory, authority, environment: BTreeMap::new() };
-        let pem = bench.authority.pem().to_owned();
+        let pem = bench.authority.pem();
         let (ca, token) = (bench.file("ca.pem", &pem), bench.file("token", TOKEN));
         bench.set("DDNS_RECORDS", "vpn.example.com:A,new.example.com:AAAA").set("DDNS_CA_FILE", &ca);
         bench.set("DDNS_PROVIDER_API_TOKEN_FILE", &token);

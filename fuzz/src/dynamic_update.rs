@@ -94,7 +94,7 @@ pub fn dynamic_update(octets: &[u8]) {
             let script = Script { messages: Mutex::new(messages(octets)), signs, shows: Mutex::default() };
             let script = Arc::new(script);
             let transport: Arc<dyn DnsTransport> = Arc::<Script>::clone(&script);
-            (Rfc2136::with_key(transport, Arc::new(Clockwork), KEY, zone).ok().expect("the key"), script)
+            (Rfc2136::with_key(transport, Arc::new(Clockwork), KEY, zone).expect("the key"), script)
         };
         for zone in [None, Some("example.com")] {
             let read = provider(zone).0.read(&key).now_or_never().expect("the script answers at once");
