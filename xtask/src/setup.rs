@@ -187,7 +187,7 @@ const COMPONENTS: [Component; 22] = [
         install: Install::Debian(&["python3-venv"]),
     },
     Component {
-        name: "Cloudflare client",
+        name: "pip cloudflare",
         purpose: Purpose::Test,
         why: "tests hold the double of Cloudflare's API against it",
         present: || pinned(OFFICIAL_CLIENT).is_ok(),
