@@ -36,11 +36,20 @@ impl Clock for Clockwork {
     }
 }
 
+/// What becomes of a message before it is given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    AsItIs,
+    /// Made to fit the request, as anybody on the way could.
+    Fitting,
+    /// And signed by the right key.
+    Signed,
+}
+
 /// Gives one message after the other, then none.
 struct Script {
     messages: Mutex<VecDeque<Vec<u8>>>,
-    /// Answers are made to fit the request, and are signed by the right key.
-    signs: bool,
+    sent: Sent,
     /// Whether the last message given holds the wanted address.
     shows: Mutex<bool>,
 }
@@ -55,19 +64,29 @@ impl DnsTransport for Script {
         let wanted = |data: &RData| matches!(data, RData::A(a) if a.0 == WANTED);
         *self.shows.lock().unwrap_or_else(PoisonError::into_inner) =
             answer.answers.iter().any(|record| wanted(&record.data));
-        Ok(if self.signs { signed(&mut answer, &request).unwrap_or(octets) } else { octets })
+        let changed = match self.sent {
+            Sent::AsItIs => None,
+            Sent::Fitting => fitting(&mut answer, &request),
+            Sent::Signed => signed(&mut answer, &request),
+        };
+        Ok(changed.unwrap_or(octets))
     }
 }
 
-/// The answer as the server would send it that has it to give; `None` if it has no wire form.
-fn signed(answer: &mut Message, request: &Message) -> Option<Vec<u8>> {
-    let key = TSigner::new(SECRET.to_vec(), TsigAlgorithm::HmacSha256, Name::from_ascii("k").ok()?, 300).ok()?;
+/// Without a signature; `None` if it has no wire form.
+fn fitting(answer: &mut Message, request: &Message) -> Option<Vec<u8>> {
     answer.metadata.id = request.metadata.id;
     answer.metadata.message_type = MessageType::Response;
     answer.metadata.op_code = request.metadata.op_code;
     answer.queries.clone_from(&request.queries);
     answer.take_signature();
-    let octets = answer.to_vec().ok()?;
+    answer.to_vec().ok()
+}
+
+/// The answer as the server would send it that has it to give.
+fn signed(answer: &mut Message, request: &Message) -> Option<Vec<u8>> {
+    let key = TSigner::new(SECRET.to_vec(), TsigAlgorithm::HmacSha256, Name::from_ascii("k").ok()?, 300).ok()?;
+    let octets = fitting(answer, request)?;
     let tsig = TSIG::new(key.algorithm().clone(), NOW, 300, Vec::new(), request.metadata.id, None, Vec::new());
     let mac = &request.signature()?.data.mac;
     let mac = key.sign(&key.encode_response_tbs(mac, &octets, &tsig).ok()?).ok()?;
@@ -86,12 +105,12 @@ fn messages(mut octets: &[u8]) -> VecDeque<Vec<u8>> {
     messages
 }
 
-/// The answers of a name server that takes dynamic updates: as they are, and signed.
+/// The answers of a name server that takes dynamic updates: as they are, fitting, and signed.
 pub fn dynamic_update(octets: &[u8]) {
     let key = RecordKey { name: "vpn.example.com".parse().expect("a name"), rtype: RecordType::A };
-    for signs in [false, true] {
+    for sent in [Sent::AsItIs, Sent::Fitting, Sent::Signed] {
         let provider = |zone| {
-            let script = Script { messages: Mutex::new(messages(octets)), signs, shows: Mutex::default() };
+            let script = Script { messages: Mutex::new(messages(octets)), sent, shows: Mutex::default() };
             let script = Arc::new(script);
             let transport: Arc<dyn DnsTransport> = Arc::<Script>::clone(&script);
             (Rfc2136::with_key(transport, Arc::new(Clockwork), KEY, zone).expect("the key"), script)
@@ -100,7 +119,7 @@ pub fn dynamic_update(octets: &[u8]) {
             let read = provider(zone).0.read(&key).now_or_never().expect("the script answers at once");
             match read {
                 Ok(observed) => {
-                    assert!(signs, "an answer that is not signed was believed");
+                    assert!(sent == Sent::Signed, "an answer that is not signed was believed");
                     assert!(observed.addresses.iter().all(|address| Family::of(address) == Family::V4));
                 }
                 Err(error) => {
@@ -116,7 +135,7 @@ pub fn dynamic_update(octets: &[u8]) {
             match provider.update(&request).now_or_never().expect("the script answers at once") {
                 Ok(_) => {
                     let shows = *script.shows.lock().unwrap_or_else(PoisonError::into_inner);
-                    assert!(signs && shows, "success that no signed answer shows");
+                    assert!(sent == Sent::Signed && shows, "success that no signed answer shows");
                 }
                 Err(error) => check_told(&error),
             }
@@ -127,7 +146,7 @@ pub fn dynamic_update(octets: &[u8]) {
 /// A key file.
 pub fn tsig_key(octets: &[u8]) {
     let Ok(text) = str::from_utf8(octets) else { return };
-    let script = Script { messages: Mutex::default(), signs: false, shows: Mutex::default() };
+    let script = Script { messages: Mutex::default(), sent: Sent::AsItIs, shows: Mutex::default() };
     if let Err(reason) = Rfc2136::with_key(Arc::new(script), Arc::new(Clockwork), text, None) {
         assert!(reason.len() < 200 && reason.chars().all(|c| c == ' ' || c.is_ascii_graphic()), "{reason:?}");
     }
