@@ -117,6 +117,33 @@ async fn a_second_record_of_the_name_is_never_touched() -> Result<()> {
     Ok(())
 }
 
+/// FAULTS 41 and 42: a record made anew by hand, and a zone that went to another account, are found again by name; what
+/// somebody gave the record stays.
+#[tokio::test(flavor = "current_thread")]
+async fn what_is_not_where_it_was_is_found_by_name_and_keeps_its_attributes() -> Result<()> {
+    let moves: [fn(&Account) -> Result<()>; 2] = [
+        |account| {
+            account.double.remove_record(&account.double.records_of(NAME, "A")[0].id)?;
+            account.put(OLD)
+        },
+        |account| account.double.move_zone(ZONE).map(drop),
+    ];
+    for moved in moves {
+        let account = Account::new()?;
+        account.put(OLD)?;
+        let provider = account.provider()?;
+        let handle = provider.read(&request(NEW, None)?.key).await?.handle;
+        moved(&account)?;
+        let before = account.double.records_of(NAME, "A");
+        let error = provider.update(&request(NEW, handle)?).await.unwrap_err();
+        assert!(matches!(error, ProviderError::Stale { .. }), "{error:?}");
+        assert_eq!(provider.update(&request(NEW, None)?).await?.kind, UpdateKind::Changed);
+        let [after] = &account.double.records_of(NAME, "A")[..] else { panic!("one record") };
+        assert!(after.content == NEW && after.is_untouched_since(&before[0]), "{after:?}");
+    }
+    Ok(())
+}
+
 /// Whoever is faster, there is one record, and it is adopted.
 #[tokio::test(flavor = "current_thread")]
 async fn a_record_that_appears_before_ours_is_created_is_adopted() -> Result<()> {
