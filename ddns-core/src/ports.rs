@@ -2,17 +2,20 @@
 
 mod clock;
 mod dns_transport;
+mod finding;
 mod gateways;
 mod http_transport;
 mod ip_source;
 mod path_probe;
 mod provider;
+mod rate_limit;
 mod state_store;
 mod verifier;
 mod voter;
 
 pub use clock::Clock;
 pub use dns_transport::{DnsError, DnsTransport};
+pub use finding::{Finding, Verdict};
 pub use gateways::{Gateway, Gateways};
 pub use http_transport::{Credentials, HttpError, HttpRequest, HttpResponse, HttpTransport, Method, Phase};
 pub use ip_source::{IpSource, SourceError};

@@ -5,6 +5,7 @@ mod doctor;
 mod log_view;
 mod notify;
 mod on_change;
+mod online;
 mod run;
 mod state;
 mod telemetry;
@@ -35,7 +36,11 @@ enum Verb {
     /// Run (the default)
     Run,
     /// Check the configuration and exit: 0 good, 1 wrong
-    Check,
+    Check {
+        /// Ask the providers too, without a write: 2 if one can't be reached
+        #[arg(long)]
+        online: bool,
+    },
     /// Say what this host grants and lacks, one line each with the remedy: 0 nothing is wrong, 2 something is
     Doctor,
     /// Print all variables, as Markdown
@@ -67,11 +72,11 @@ fn main() -> ExitCode {
         Verb::Doctor => doctor::run(),
         Verb::State(verb) => state::run(&verb),
         Verb::StoreWorker { arguments } => ddns_store_sled::worker(arguments.into_iter()),
-        Verb::Check => match wiring::wire(std::env::vars_os()) {
+        Verb::Check { online } => match wiring::wire(std::env::vars_os()) {
             Ok(wired) => {
                 wiring::print("warning", &wired.warnings);
                 println!("The configuration is good: {} records.", wired.config.records.len());
-                ExitCode::SUCCESS
+                if online { online::run(&wired) } else { ExitCode::SUCCESS }
             }
             Err(wrong) => refuse(&wrong),
         },

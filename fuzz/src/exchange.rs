@@ -41,7 +41,7 @@ fn key(rtype: RecordType) -> RecordKey {
 pub fn dns(message: &[u8]) {
     for rtype in [RecordType::A, RecordType::Aaaa] {
         let content_type = "application/dns-message".to_owned();
-        let answer = HttpResponse { status: 200, content_type, retry_after: None, body: message.to_vec() };
+        let answer = HttpResponse { status: 200, content_type, body: message.to_vec(), ..HttpResponse::default() };
         let resolver = Resolver { name: "script".to_owned(), transport: Script::of([answer]) };
         let verifier = DohVerifier::new(vec![resolver]);
         let votes = verifier.resolve(&key(rtype), 1).now_or_never().expect("the script answers at once");
@@ -75,10 +75,11 @@ pub fn cloudflare(text: &[u8]) {
 fn answer(line: &[u8]) -> HttpResponse {
     let (status, body) = line.split_at_checked(4).unwrap_or((b"", line));
     let status = str::from_utf8(status).ok().and_then(|status| status.trim().parse().ok());
-    let retry_after = str::from_utf8(body).ok().map(|body| body.chars().take(20).collect());
+    let retry_after: Option<String> = str::from_utf8(body).ok().map(|body| body.chars().take(20).collect());
     HttpResponse {
         status: status.unwrap_or(200),
         content_type: "application/json".to_owned(),
+        rate_limit: retry_after.clone(),
         retry_after,
         body: body.to_vec(),
     }

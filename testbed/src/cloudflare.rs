@@ -21,6 +21,7 @@ mod answer;
 mod body;
 mod dns;
 mod fault;
+mod quota;
 mod record;
 mod route;
 mod server;
@@ -137,7 +138,15 @@ impl CloudflareDouble {
 
     /// Whether the token works from here on.
     pub fn set_token_state(&self, state: TokenState) {
-        self.shared.lock().token_mut().state = state;
+        let mut shared = self.shared.lock();
+        shared.token_mut().state = state;
+        let permissions = if state == TokenState::ReadOnly { account::READER } else { account::EDITOR };
+        shared.account_mut().permissions = Some(permissions);
+    }
+
+    /// Zones say nothing of the token's rights.
+    pub fn hide_permissions(&self) {
+        self.shared.lock().account_mut().permissions = None;
     }
 
     /// No page has more than `limit` entries, whatever the client asks for; without a limit, Cloudflare's own holds.

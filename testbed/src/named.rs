@@ -48,14 +48,26 @@ pub const fn secret() -> &'static str {
 const STARTUP: Duration = Duration::from_secs(30);
 const LOOPBACK_ATTEMPTS: usize = 5;
 
+/// Its control channel in a namespace, on loopback; elsewhere the port is any free one.
+const CONTROL_PORT: u16 = 953;
+
+/// Where `named` listens: plain DNS, DNS over HTTPS, and for `rndc`.
+#[derive(Clone, Copy)]
+struct Ports {
+    dns: u16,
+    doh: u16,
+    control: u16,
+}
+
 /// A running `named`, primary for its zones, with dynamic updates allowed from anywhere in its small world, without
-/// recursion, and without any control channel. It is killed when dropped.
+/// recursion. It is killed when dropped.
 pub struct Named<'a> {
     process: Process,
     directory: TempDir,
     namespace: Option<&'a Namespace>,
     dns: Vec<SocketAddr>,
     doh: Vec<SocketAddr>,
+    control: u16,
     zones: Vec<String>,
 }
 
@@ -63,17 +75,28 @@ impl<'a> Named<'a> {
     /// Starts `named` inside `namespace` on all of `addresses`, ports [`DNS_PORT`] and [`DOH_PORT`], and waits until it
     /// answers.
     pub fn start(namespace: &'a Namespace, addresses: &[IpAddr], zones: &[&str], identity: &Identity) -> Result<Self> {
-        Self::launch(Some(namespace), addresses, (DNS_PORT, DOH_PORT), zones, identity)
+        let ports = Ports { dns: DNS_PORT, doh: DOH_PORT, control: CONTROL_PORT };
+        Self::launch(Some(namespace), addresses, ports, zones, None, identity)
     }
 
     /// Starts `named` on free ports of 127.0.0.1; needs no root.
     pub fn start_on_loopback(zones: &[&str], identity: &Identity) -> Result<Named<'static>> {
+        Self::on_loopback(zones, None, identity)
+    }
+
+    /// A secondary of this server for the same zones, on free ports of 127.0.0.1, which has transferred them.
+    pub fn secondary(&self, identity: &Identity) -> Result<Named<'static>> {
+        let zones: Vec<_> = self.zones.iter().map(String::as_str).collect();
+        Self::on_loopback(&zones, Some(self.dns()), identity)
+    }
+
+    fn on_loopback(zones: &[&str], primary: Option<SocketAddr>, identity: &Identity) -> Result<Named<'static>> {
         let address = IpAddr::from([127, 0, 0, 1]);
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let ports = (free_port(address)?, free_port(address)?);
-            match Named::launch(None, &[address], ports, zones, identity) {
+            let ports = Ports { dns: free_port(address)?, doh: free_port(address)?, control: free_port(address)? };
+            match Named::launch(None, &[address], ports, zones, primary, identity) {
                 // Someone else may take a port between its choice and its use.
                 Err(error) if attempt < LOOPBACK_ATTEMPTS && format!("{error:#}").contains("address in use") => {}
                 outcome => return outcome,
@@ -84,15 +107,16 @@ impl<'a> Named<'a> {
     fn launch(
         namespace: Option<&'a Namespace>,
         addresses: &[IpAddr],
-        (dns_port, doh_port): (u16, u16),
+        ports: Ports,
         zones: &[&str],
+        primary: Option<SocketAddr>,
         identity: &Identity,
     ) -> Result<Self> {
         ensure!(!addresses.is_empty() && !zones.is_empty(), "named needs an address and a zone");
         let program = program()?;
         let directory = tempfile::Builder::new().prefix("ddns-named-").tempdir().context("a directory for named")?;
         let program = outside_apparmor(&program, directory.path())?;
-        let configuration = configuration(directory.path(), addresses, (dns_port, doh_port), zones, identity)?;
+        let configuration = configuration(directory.path(), addresses, ports, zones, primary, identity)?;
         let mut command = match namespace {
             Some(namespace) => namespace.command(&program),
             None => std::process::Command::new(&program),
@@ -103,12 +127,44 @@ impl<'a> Named<'a> {
             process: Process::start("named", &mut command)?,
             directory,
             namespace,
-            dns: on(dns_port),
-            doh: on(doh_port),
+            dns: on(ports.dns),
+            doh: on(ports.doh),
+            control: ports.control,
             zones: zones.iter().map(|&zone| zone.to_owned()).collect(),
         };
+        if primary.is_some() {
+            for zone in zones {
+                let begin = format!("zone {zone}/IN: transferred serial");
+                let wanted = |line: &str| line.contains(&begin).then_some(());
+                named.process.wait_for("the transfer of its zones", 0, STARTUP, wanted)?;
+            }
+        }
         named.ready()?;
         Ok(named)
+    }
+
+    /// Freezes the zone: it takes no updates any more.
+    pub fn freeze(&self, zone: &str) -> Result<()> {
+        self.control(&["freeze", zone])
+    }
+
+    /// The zone takes updates again.
+    pub fn thaw(&self, zone: &str) -> Result<()> {
+        self.control(&["thaw", zone])
+    }
+
+    fn control(&self, words: &[&str]) -> Result<()> {
+        let key = self.directory.path().join("control.key");
+        fs::write(&key, key_file(KEYS[0].0, KEYS[0].1)).with_context(|| format!("writing {}", key.display()))?;
+        let mut rndc = match self.namespace {
+            Some(namespace) => namespace.command("/usr/sbin/rndc"),
+            None => std::process::Command::new("/usr/sbin/rndc"),
+        };
+        rndc.args(["-s", "127.0.0.1", "-p", &self.control.to_string(), "-k"]).arg(&key).args(words);
+        let output = rndc.output().context("rndc is missing (package bind9-utils)")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "rndc {}: {said}", words.join(" "));
+        Ok(())
     }
 
     /// Waits until `named` says that it runs, listens everywhere it should, and answers for its first zone.
@@ -206,8 +262,9 @@ fn outside_apparmor(program: &Path, directory: &Path) -> Result<PathBuf> {
 fn configuration(
     directory: &Path,
     addresses: &[IpAddr],
-    (dns_port, doh_port): (u16, u16),
+    Ports { dns: dns_port, doh: doh_port, control }: Ports,
     zones: &[&str],
+    primary: Option<SocketAddr>,
     identity: &Identity,
 ) -> Result<PathBuf> {
     let (certificate, key) = identity.write_pem(directory)?;
@@ -234,11 +291,12 @@ fn configuration(
 }};
 tls testbed {{ cert-file "{certificate}"; key-file "{key}"; }};
 http testbed {{ endpoints {{ "{DOH_PATH}"; }}; }};
-controls {{ }};
+controls {{ inet 127.0.0.1 port {control} allow {{ 127.0.0.1; }} keys {{ "{control_key}"; }}; }};
 "#,
         directory = directory.display(),
         certificate = certificate.display(),
         key = key.display(),
+        control_key = KEYS[0].0,
     );
     for (name, algorithm) in KEYS {
         text.push_str(&key_file(name, algorithm));
@@ -250,6 +308,11 @@ controls {{ }};
     let locked = directory.join(format!("{LOCKED_ZONE}.zone"));
     fs::write(&locked, zone_file(LOCKED_ZONE, addresses)).with_context(|| format!("writing {}", locked.display()))?;
     for zone in zones {
+        if let Some(primary) = primary {
+            let (address, port) = (primary.ip(), primary.port());
+            writeln!(text, r#"zone "{zone}" {{ type secondary; primaries port {port} {{ {address}; }}; }};"#)?;
+            continue;
+        }
         writeln!(text, r#"zone "{zone}" {{ type primary; file "{zone}.zone"; allow-update {{ any; }}; }};"#)?;
         let path = directory.join(format!("{zone}.zone"));
         fs::write(&path, zone_file(zone, addresses)).with_context(|| format!("writing {}", path.display()))?;

@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -65,10 +65,15 @@ enum Install {
     Asleep { package: &'static str, service: &'static str },
     /// A crate with a binary, into `target/tools`.
     Cargo { package: &'static str, version: &'static str, features: &'static [&'static str] },
+    /// Packages from PyPI, into `target/python`; the file pins them.
+    Python { pins: &'static str },
 }
 
+/// What pip installs for the tests against Cloudflare's own client.
+const OFFICIAL_CLIENT: &str = "testbed/tests/support/official_client.txt";
+
 /// In the order of installation: bpf-linker is linked with the packages above it.
-const COMPONENTS: [Component; 21] = [
+const COMPONENTS: [Component; 23] = [
     Component {
         name: "C compiler",
         purpose: Purpose::Demo,
@@ -182,6 +187,20 @@ const COMPONENTS: [Component; 21] = [
         install: Install::Debian(&["wireguard-go", "wireguard-tools"]),
     },
     Component {
+        name: "Python",
+        purpose: Purpose::Test,
+        why: "runs Cloudflare's own client",
+        present: || runs("python3", "-m venv --help") && runs("python3", "-m ensurepip --version"),
+        install: Install::Debian(&["python3-venv"]),
+    },
+    Component {
+        name: "pip cloudflare",
+        purpose: Purpose::Test,
+        why: "tests hold the double of Cloudflare's API against it",
+        present: || pinned(OFFICIAL_CLIENT).is_ok(),
+        install: Install::Python { pins: OFFICIAL_CLIENT },
+    },
+    Component {
         name: "QEMU",
         purpose: Purpose::Kernels,
         why: "boots other kernels",
@@ -251,17 +270,19 @@ fn provide(purpose: Purpose, only_check: bool) -> Result<()> {
                 complain(mask(service));
                 packages.push(package);
             }
-            Install::Cargo { .. } => {}
+            Install::Cargo { .. } | Install::Python { .. } => {}
         }
     }
     if !packages.is_empty() {
         complain(apt(&packages));
     }
     for component in &missing {
-        if let Install::Cargo { package, version, features } = component.install
-            && !(component.present)()
-        {
-            complain(cargo_install(package, version, features));
+        match component.install {
+            Install::Cargo { package, version, features } if !(component.present)() => {
+                complain(cargo_install(package, version, features));
+            }
+            Install::Python { pins } => complain(pip_install(pins)),
+            Install::Cargo { .. } | Install::Debian(_) | Install::Asleep { .. } => {}
         }
     }
     let missing: Vec<&Component> = missing.into_iter().filter(|component| !(component.present)()).collect();
@@ -332,6 +353,29 @@ fn cargo_install(package: &str, version: &str, features: &[&str]) -> Result<()> 
     let status = cargo.status().context("cargo does not start")?;
     ensure!(status.success(), "{package} did not build ({status})");
     Ok(())
+}
+
+fn python() -> PathBuf {
+    root().join("target/python")
+}
+
+fn pip_install(pins: &str) -> Result<()> {
+    println!("setup: installing {pins} into target/python");
+    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(python()).status();
+    ensure!(made.context("python3 does not start")?.success(), "no environment for Python in target/python");
+    let mut pip = Command::new(python().join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(root().join(pins));
+    ensure!(pip.status().context("pip does not start")?.success(), "pip could not install {pins}");
+    pinned(pins)
+}
+
+/// Whether everything that the file pins is there.
+fn pinned(pins: &str) -> Result<()> {
+    let wanted = fs::read_to_string(root().join(pins)).with_context(|| format!("reading {pins}"))?;
+    let frozen = Command::new(python().join("bin/pip")).args(["freeze", "--disable-pip-version-check"]).output()?;
+    let frozen = String::from_utf8_lossy(&frozen.stdout).into_owned();
+    let lacks = wanted.lines().find(|pin| !frozen.lines().any(|line| line == *pin));
+    lacks.map_or(Ok(()), |pin| bail!("target/python lacks {pin}"))
 }
 
 fn tool_runs(name: &str) -> bool {

@@ -48,7 +48,9 @@ fn unanswered(error: HttpError) -> VoteError {
         HttpError::Tls { .. } => VoteError::Intercepted(error.into()),
         HttpError::Timeout { .. } => VoteError::TimedOut,
         HttpError::TooLarge { .. } => VoteError::Garbage(error.to_string()),
-        HttpError::Connect { .. } | HttpError::Broken { .. } => VoteError::Unreachable(error.into()),
+        HttpError::Connect { .. } | HttpError::Broken { .. } | HttpError::UsedUp { .. } => {
+            VoteError::Unreachable(error.into())
+        }
     }
 }
 

@@ -9,12 +9,12 @@ use ddns_core::address::Family;
 use ddns_core::config::Endpoint;
 use ddns_core::ports::{Credentials, HttpError, HttpRequest, HttpResponse, HttpTransport, Method, Phase};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Uri};
 use rustls::ClientConfig;
 use secrecy::ExposeSecret;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::connection::{Connection, ExchangeError, handshake};
 use crate::dial::dial;
@@ -23,6 +23,9 @@ use crate::tls;
 /// The addresses that the host holds, as far as it has been told.
 pub(crate) type Held = Option<Arc<[IpAddr]>>;
 
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// However long a server says that it takes no requests: after this it is asked again.
+const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
 /// Exchanges of one transport at a time; further ones wait.
 const AT_ONCE: usize = 4;
 
@@ -49,6 +52,8 @@ pub struct HyperTransport {
     idle: Mutex<Vec<Connection>>,
     held: watch::Receiver<Held>,
     turns: Semaphore,
+    /// When the server's window ends in which no request is left.
+    closed_until: Mutex<Option<Instant>>,
 }
 
 impl HyperTransport {
@@ -59,7 +64,16 @@ impl HyperTransport {
         limits: Limits,
         held: watch::Receiver<Held>,
     ) -> Self {
-        Self { endpoint, pinned, tls, limits, idle: Mutex::default(), held, turns: Semaphore::new(AT_ONCE) }
+        Self {
+            endpoint,
+            pinned,
+            tls,
+            limits,
+            idle: Mutex::default(),
+            held,
+            turns: Semaphore::new(AT_ONCE),
+            closed_until: Mutex::default(),
+        }
     }
 
     /// Drops the connections that nobody uses and that `keep` doesn't want.
@@ -69,6 +83,16 @@ impl HyperTransport {
 
     fn take_idle(&self) -> Option<Connection> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn still_closed(&self) -> Option<Duration> {
+        let until = (*self.closed_until.lock().unwrap_or_else(PoisonError::into_inner))?;
+        Some(until.saturating_duration_since(Instant::now())).filter(|wait| !wait.is_zero())
+    }
+
+    fn heed(&self, response: &HttpResponse) {
+        let until = response.used_up().map(|wait| Instant::now() + wait.min(LONGEST_WINDOW));
+        *self.closed_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 
     fn origin(&self) -> String {
@@ -161,6 +185,7 @@ impl HyperTransport {
             status: head.status.as_u16(),
             content_type: text(&head.headers, &header::CONTENT_TYPE).unwrap_or_default(),
             retry_after: text(&head.headers, &header::RETRY_AFTER),
+            rate_limit: text(&head.headers, &RATE_LIMIT),
             body: body.to_bytes().into(),
         })
     }
@@ -203,7 +228,7 @@ pub(crate) fn holds(held: &[IpAddr], local: IpAddr) -> bool {
     local.is_loopback() || held.contains(&local.to_canonical())
 }
 
-fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
 }
 
@@ -211,6 +236,9 @@ fn text(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
 impl HttpTransport for HyperTransport {
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let _turn = self.turns.acquire().await.map_err(|error| self.broken(error.into()))?;
+        if let Some(wait) = self.still_closed() {
+            return Err(HttpError::UsedUp { origin: self.origin(), wait });
+        }
         loop {
             let kept = self.take_idle();
             let reused = kept.is_some();
@@ -227,6 +255,7 @@ impl HttpTransport for HyperTransport {
             };
             match outcome {
                 Ok(Ok(response)) => {
+                    self.heed(&response);
                     let kept = self.pinned.is_none();
                     if kept && timeout(Duration::from_millis(1), connection.reusable()).await.unwrap_or(false) {
                         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);

@@ -126,6 +126,22 @@ async fn an_answer_that_is_not_whole_or_too_large_is_an_error() -> Result<()> {
     Ok(())
 }
 
+/// FAULTS 36: the answer that says that it was the last is whole, and the next request waits for the window's end.
+#[tokio::test]
+async fn a_request_too_many_is_not_sent() -> Result<()> {
+    let (double, _stack, transport) = bench()?;
+    double.faults().push(Fault::QuotaUsedUp(2));
+    assert_eq!(get(&transport, "/zones").await?.status, 200);
+    let Err(HttpError::UsedUp { wait, .. }) = get(&transport, "/zones").await else { panic!("it was sent") };
+    assert!(!wait.is_zero() && wait <= Duration::from_secs(2), "{wait:?}");
+    assert_eq!(double.transcript().len(), 1);
+    tokio::time::sleep(wait).await;
+    let answer = get(&transport, "/zones").await?;
+    assert!(answer.rate_limit.as_deref().is_some_and(|field| field.starts_with("\"default\";r=")), "{answer:?}");
+    assert_eq!((answer.status, answer.used_up()), (200, None));
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_is_not_followed() -> Result<()> {
     let (double, _stack, transport) = bench()?;

@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use ddns_core::ports::{
     Credentials, HttpError, HttpRequest, HttpResponse, HttpTransport, Method, ProviderError, RecordHandle,
@@ -9,7 +8,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::messages::{Envelope, Message, Record, RecordChange, Zone, is_id};
+use crate::messages::{Envelope, Message, Record, RecordChange, Verification, Zone, is_id};
 
 const JSON: &str = "application/json";
 /// Records of one name and type on a page; a second page is the exception.
@@ -19,6 +18,8 @@ const MAX_PAGES: u32 = 100;
 /// Codes that say that the token is no good, whatever the status: 6003 and 6111 malformed, 9109 invalid, 10000 not
 /// authenticated, 10001 not authorised.
 const BAD_TOKEN: [i64; 5] = [6003, 6111, 9109, 10_000, 10_001];
+/// Of these, those of a token that is not (or no longer) known: 9109 invalid, 6003 and 6111 malformed.
+const INVALID_TOKEN: [i64; 3] = [6003, 6111, 9109];
 /// Codes that say that a record is not there (any more): 81044, and 7003 for an id that leads nowhere.
 const NOT_THERE: [i64; 2] = [81_044, 7003];
 /// Codes that say that an identical record is there already.
@@ -58,6 +59,12 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn new(transport: Arc<dyn HttpTransport>, token: SecretString) -> Self {
         Self { transport, token }
+    }
+
+    /// What Cloudflare says of the token.
+    pub(crate) async fn verify(&self) -> Result<Verification, ProviderError> {
+        let envelope: Envelope<Verification> = self.get("/user/tokens/verify").await?;
+        envelope.result.ok_or_else(|| nonsense("no verification in the answer"))
     }
 
     /// The zone with an id.
@@ -110,36 +117,52 @@ impl Api {
         self.write(Method::Patch, path, change).await
     }
 
-    /// Creates a record.
-    pub(crate) async fn create(&self, zone: &str, new: &RecordChange<'_>) -> Result<Record, ProviderError> {
-        self.write(Method::Post, format!("/zones/{zone}/dns_records"), new).await
+    /// Creates a record; `None` if an identical one is there already.
+    pub(crate) async fn create(&self, zone: &str, new: &RecordChange<'_>) -> Result<Option<Record>, ProviderError> {
+        let path = format!("/zones/{zone}/dns_records");
+        let response = self.send(Method::Post, path, Some(json(new)?), Effect::Writes).await?;
+        if (200..500).contains(&response.status) && says(&response, &IDENTICAL) {
+            return Ok(None);
+        }
+        written(judge(&response, Effect::Writes)?).map(Some)
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Envelope<T>, ProviderError> {
-        self.exchange(Method::Get, path.to_owned(), None, Effect::Reads).await
+        judge(&self.send(Method::Get, path.to_owned(), None, Effect::Reads).await?, Effect::Reads)
     }
 
     async fn write(&self, method: Method, path: String, body: &impl Serialize) -> Result<Record, ProviderError> {
-        let body = serde_json::to_vec(body).map_err(|error| ProviderError::Refused { what: error.to_string() })?;
-        let envelope: Envelope<Record> = self.exchange(method, path, Some((JSON, body)), Effect::Writes).await?;
-        envelope.result.ok_or_else(|| lost("no record in the answer to a write"))
+        let response = self.send(method, path, Some(json(body)?), Effect::Writes).await?;
+        written(judge(&response, Effect::Writes)?)
     }
 
-    async fn exchange<T: DeserializeOwned>(
+    async fn send(
         &self,
         method: Method,
         path: String,
         body: Option<(&'static str, Vec<u8>)>,
         effect: Effect,
-    ) -> Result<Envelope<T>, ProviderError> {
+    ) -> Result<HttpResponse, ProviderError> {
         let credentials = Some(Credentials::Bearer(self.token.clone()));
         let request = HttpRequest { method, path, credentials, accept: JSON, body };
-        let response = self.transport.exchange(request).await.map_err(|error| not_exchanged(error, effect))?;
-        judge(&response, effect)
+        self.transport.exchange(request).await.map_err(|error| not_exchanged(error, effect))
     }
 }
 
+fn json(body: &impl Serialize) -> Result<(&'static str, Vec<u8>), ProviderError> {
+    let octets = serde_json::to_vec(body).map_err(|error| ProviderError::Refused { what: error.to_string() })?;
+    Ok((JSON, octets))
+}
+
+fn written(envelope: Envelope<Record>) -> Result<Record, ProviderError> {
+    envelope.result.ok_or_else(|| lost("no record in the answer to a write"))
+}
+
 fn not_exchanged(error: HttpError, effect: Effect) -> ProviderError {
+    if let HttpError::UsedUp { wait, .. } = &error {
+        let (retry_after, what) = (Some(*wait), "Cloudflare has no request left for us".to_owned());
+        return ProviderError::Unavailable { what, retry_after, cause: Some(error.into()) };
+    }
     let what = "Cloudflare's API gave no answer".to_owned();
     match (error.sent(), effect) {
         (false, _) => ProviderError::Unreachable { what, cause: Some(error.into()) },
@@ -167,9 +190,7 @@ fn judge<T: DeserializeOwned>(response: &HttpResponse, effect: Effect) -> Result
             }
         };
     }
-    // Of an answer that is none of ours, the status alone counts.
-    let errors = serde_json::from_slice::<Envelope<serde_json::Value>>(&response.body)
-        .map_or_else(|_| Vec::new(), |envelope| envelope.errors);
+    let errors = errors(response);
     if status >= 500 && effect == Effect::Writes {
         let what = format!("Cloudflare answered a write with status {status}{}", words(&errors));
         return Err(ProviderError::Unknown { what, cause: None });
@@ -177,17 +198,34 @@ fn judge<T: DeserializeOwned>(response: &HttpResponse, effect: Effect) -> Result
     Err(failed(status, &errors, response))
 }
 
+/// What a refusal says; of an answer that is none of ours, the status alone counts.
+fn errors(response: &HttpResponse) -> Vec<Message> {
+    serde_json::from_slice::<Envelope<serde_json::Value>>(&response.body)
+        .map_or_else(|_| Vec::new(), |envelope| envelope.errors)
+}
+
+fn says(response: &HttpResponse, codes: &[i64]) -> bool {
+    errors(response).iter().any(|error| codes.contains(&error.code))
+}
+
 fn failed(status: u16, errors: &[Message], response: &HttpResponse) -> ProviderError {
     let says = words(errors);
-    let has = |codes: &[i64]| errors.iter().any(|error| codes.contains(&error.code));
-    let retry_after =
-        response.retry_after.as_deref().and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    // A server that fails may say anything: the codes are those of a refusal.
+    let has = |codes: &[i64]| status < 500 && errors.iter().any(|error| codes.contains(&error.code));
+    let retry_after = response.asked_to_wait();
     if status == 429 {
         return ProviderError::Unavailable {
             what: format!("Cloudflare asks for fewer requests (429){says}"),
             retry_after,
             cause: None,
         };
+    }
+    if status == 403 && !has(&INVALID_TOKEN) {
+        let what = format!(
+            "Cloudflare does not grant the token this (status 403){says}; give the token of DDNS_PROVIDER_API_TOKEN \
+             Zone:Read and DNS:Edit on the zone, and see that it may be used from this address"
+        );
+        return ProviderError::Unauthorized { what };
     }
     if matches!(status, 401 | 403) || has(&BAD_TOKEN) {
         let what = format!(

@@ -28,6 +28,17 @@ pub const API_URL: Variable = Variable {
     help: "The base URL of the provider's API.",
 };
 
+/// The mark.
+pub const COMMENT: Variable = Variable {
+    name: "DDNS_PROVIDER_COMMENT",
+    kind: Kind::Text { format: "a line of at most 100 characters, or none", default: MARK },
+    help: "Cloudflare: the comment of records that ddnsd creates, by which it knows its own among several of one name; \
+           those of existing records stay. Hosts that share an account tell theirs apart by it. `none` for none.",
+};
+pub(crate) const MARK: &str = "managed by ddnsd";
+/// What a comment may have on every plan.
+const LONGEST_COMMENT: usize = 100;
+
 /// Makes [`Cloudflare`].
 pub struct CloudflareFactory;
 
@@ -37,7 +48,7 @@ impl Factory<dyn DnsProvider> for CloudflareFactory {
     }
 
     fn variables(&self) -> &'static [Variable] {
-        &[API_TOKEN, ZONE_ID, API_URL]
+        &[API_TOKEN, ZONE_ID, API_URL, COMMENT]
     }
 
     fn build(&self, settings: &mut Settings<'_>, parts: &Parts<'_>) -> Option<Arc<dyn DnsProvider>> {
@@ -46,10 +57,20 @@ impl Factory<dyn DnsProvider> for CloudflareFactory {
             let hex = text.len() == 32 && text.chars().all(|c| c.is_ascii_hexdigit());
             if hex { Ok(text.to_ascii_lowercase()) } else { Err("not a zone's id".to_owned()) }
         });
+        let comment = settings.parsed(&COMMENT, parse_comment);
         let endpoint = settings.parsed(&API_URL, Endpoint::parse)?;
         if !endpoint.secure {
             settings.warn(&API_URL, "plain http:// sends the token in the clear", "use https://");
         }
-        Some(Arc::new(Cloudflare::new((parts.transports)(&endpoint), token?, zone_id)))
+        Some(Arc::new(Cloudflare::new((parts.transports)(&endpoint), token?, zone_id).with_comment(comment?)))
+    }
+}
+
+fn parse_comment(text: &str) -> Result<Option<String>, String> {
+    match text {
+        "none" => Ok(None),
+        _ if text.chars().count() > LONGEST_COMMENT => Err(format!("longer than {LONGEST_COMMENT} characters")),
+        _ if text.chars().any(char::is_control) => Err("not one line".to_owned()),
+        _ => Ok(Some(text.to_owned())),
     }
 }

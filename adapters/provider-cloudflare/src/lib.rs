@@ -2,9 +2,11 @@
 //!
 //! **Holds no state.** The zone is found by walking up the labels of the name against the API, the record by its name
 //! and type; both go out in the handle, so that the next change is one request. A change sends `type`, `name` and
-//! `content`, which the API asks for, and nothing else, so that proxied, TTL, comment and tags stay as they are.
+//! `content`, which the API asks for, and nothing else, so that proxied, TTL, comment and tags stay as they are. What it
+//! creates carries a comment as its mark.
 
 mod api;
+mod check;
 mod factory;
 mod messages;
 
@@ -13,14 +15,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ddns_core::ports::{
-    DnsProvider, HttpTransport, Observed, ProviderError, RecordHandle, UpdateKind, UpdateRequest, UpdateResult,
+    DnsProvider, Finding, HttpTransport, Observed, ProviderError, RecordHandle, UpdateKind, UpdateRequest, UpdateResult,
 };
 use ddns_core::record::RecordKey;
 use secrecy::SecretString;
 
 use api::{Api, At};
-pub use factory::{API_TOKEN, API_URL, CloudflareFactory, ZONE_ID};
-use messages::{Record, RecordChange};
+pub use factory::{API_TOKEN, API_URL, COMMENT, CloudflareFactory, ZONE_ID};
+use messages::{Record, RecordChange, Zone};
 
 /// The TTL of records that we create, in seconds: the least of Cloudflare's ordinary plans.
 const NEW_TTL: u32 = 60;
@@ -29,19 +31,27 @@ const NEW_TTL: u32 = 60;
 pub struct Cloudflare {
     api: Api,
     zone_id: Option<String>,
+    mark: Option<String>,
 }
 
 impl Cloudflare {
     /// A provider on a transport that is bound to the API's base URL. Without a zone's id the zone is looked for.
     pub fn new(transport: Arc<dyn HttpTransport>, token: SecretString, zone_id: Option<String>) -> Self {
-        Self { api: Api::new(transport, token), zone_id }
+        Self { api: Api::new(transport, token), zone_id, mark: Some(factory::MARK.to_owned()) }
     }
 
-    async fn zone_of(&self, key: &RecordKey) -> Result<String, ProviderError> {
+    /// The comment of the records that it creates, by which it knows its own among several; `None` for none.
+    #[must_use]
+    pub fn with_comment(mut self, comment: Option<String>) -> Self {
+        self.mark = comment;
+        self
+    }
+
+    async fn zone_of(&self, key: &RecordKey) -> Result<Zone, ProviderError> {
         if let Some(id) = &self.zone_id {
             let zone = self.api.zone(id).await?;
             if key.name.is_within(&zone.name) {
-                return Ok(zone.id);
+                return Ok(zone);
             }
             let what = format!(
                 "{} does not lie in zone {}; correct DDNS_RECORDS or DDNS_PROVIDER_ZONE_ID",
@@ -50,10 +60,11 @@ impl Cloudflare {
             return Err(ProviderError::Refused { what });
         }
         for candidate in key.name.ancestors() {
-            match self.api.zones(candidate).await?.as_slice() {
-                [] => {}
-                [zone] => return Ok(zone.id.clone()),
-                [_, ..] => {
+            let mut zones = self.api.zones(candidate).await?;
+            match (zones.pop(), zones.is_empty()) {
+                (None, _) => {}
+                (Some(zone), true) => return Ok(zone),
+                (Some(_), false) => {
                     let what = format!("the token sees several zones {candidate}; set DDNS_PROVIDER_ZONE_ID");
                     return Err(ProviderError::Refused { what });
                 }
@@ -75,8 +86,18 @@ impl Cloudflare {
     async fn create(&self, zone: String, request: &UpdateRequest) -> Result<UpdateResult, ProviderError> {
         let mut new = RecordChange::new(request);
         new.ttl.get_or_insert(NEW_TTL);
-        let record = self.api.create(&zone, &new).await?;
-        acknowledged(zone, record, request.address, UpdateKind::Created)
+        new.comment = self.mark.as_deref();
+        if let Some(record) = self.api.create(&zone, &new).await? {
+            return acknowledged(zone, record, request.address, UpdateKind::Created);
+        }
+        // Somebody was faster, or an earlier attempt of ours of which no answer came.
+        let records = self.api.records(&zone, &request.key).await?;
+        let Some(record) = records.into_iter().find(|record| record.content == request.address) else {
+            let what =
+                format!("Cloudflare says that there is {} with {}, and lists none", request.key, request.address);
+            return Err(ProviderError::Unavailable { what, retry_after: None, cause: None });
+        };
+        acknowledged(zone, record, request.address, UpdateKind::Unchanged)
     }
 }
 
@@ -95,12 +116,29 @@ fn acknowledged(
     Ok(UpdateResult { kind, proxied: record.proxied, handle: Some(handle) })
 }
 
-/// Of several records of one name and type, the one that is ours: it holds what we want, or what we wrote last.
-fn ours<'a>(records: &'a [Record], request: &UpdateRequest) -> Option<&'a Record> {
+fn observed(zone: String, records: &[Record]) -> Observed {
+    let handle = match records {
+        [record] => Some(At { zone, record: record.id.clone() }.handle()),
+        _ => None,
+    };
+    Observed {
+        proxied: records.iter().any(|record| record.proxied),
+        addresses: records.iter().map(|record| record.content).collect(),
+        handle,
+    }
+}
+
+/// Of several records of one name and type, the one that is ours: it holds what we want, or what we wrote last, or it is
+/// the only one with our mark.
+fn ours<'a>(records: &'a [Record], request: &UpdateRequest, mark: Option<&str>) -> Option<&'a Record> {
     let holding = |address: IpAddr| records.iter().find(|record| record.content == address);
+    let marked = || {
+        let mut marked = records.iter().filter(|record| mark.is_some() && record.comment.as_deref() == mark);
+        marked.next().filter(|_| marked.next().is_none())
+    };
     match records {
         [record] => Some(record),
-        _ => holding(request.address).or_else(|| request.previous.and_then(holding)),
+        _ => holding(request.address).or_else(|| request.previous.and_then(holding)).or_else(marked),
     }
 }
 
@@ -115,31 +153,24 @@ impl DnsProvider for Cloudflare {
     }
 
     async fn read(&self, key: &RecordKey) -> Result<Observed, ProviderError> {
-        let zone = self.zone_of(key).await?;
+        let zone = self.zone_of(key).await?.id;
         let records = self.api.records(&zone, key).await?;
-        let handle = match records.as_slice() {
-            [record] => Some(At { zone, record: record.id.clone() }.handle()),
-            _ => None,
-        };
-        Ok(Observed {
-            proxied: records.iter().any(|record| record.proxied),
-            addresses: records.iter().map(|record| record.content).collect(),
-            handle,
-        })
+        Ok(observed(zone, &records))
     }
 
     async fn update(&self, request: &UpdateRequest) -> Result<UpdateResult, ProviderError> {
         if let Some(at) = request.handle.as_ref().and_then(|RecordHandle(text)| At::parse(text)) {
             return self.change(&at, request).await;
         }
-        let zone = self.zone_of(&request.key).await?;
+        let zone = self.zone_of(&request.key).await?.id;
         let records = self.api.records(&zone, &request.key).await?;
         if records.is_empty() {
             return self.create(zone, request).await;
         }
-        let Some(record) = ours(&records, request) else {
+        let Some(record) = ours(&records, request, self.mark.as_deref()) else {
             let what = format!(
-                "there are {} records {} and none holds an address that we wrote; delete all but one",
+                "there are {} records {} and none holds an address that we wrote or our comment alone; delete all but \
+                 one",
                 records.len(),
                 request.key
             );
@@ -149,6 +180,10 @@ impl DnsProvider for Cloudflare {
             return acknowledged(zone, record.clone(), request.address, UpdateKind::Unchanged);
         }
         self.change(&At { zone, record: record.id.clone() }, request).await
+    }
+
+    async fn check(&self, keys: &[RecordKey]) -> Vec<Finding> {
+        check::check(self, keys).await
     }
 }
 

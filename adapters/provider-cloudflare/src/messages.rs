@@ -34,6 +34,16 @@ pub(crate) struct Zone {
     #[serde(deserialize_with = "id")]
     pub(crate) id: String,
     pub(crate) name: String,
+    /// What the token may do in it, `#dns_records:edit` and the like; not every answer has it.
+    pub(crate) permissions: Option<Vec<String>>,
+}
+
+/// What Cloudflare says of a token.
+#[derive(Deserialize)]
+pub(crate) struct Verification {
+    /// `active`, `disabled` or `expired`.
+    pub(crate) status: String,
+    pub(crate) expires_on: Option<String>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -46,6 +56,7 @@ pub(crate) struct Record {
     pub(crate) content: IpAddr,
     #[serde(default)]
     pub(crate) proxied: bool,
+    pub(crate) comment: Option<String>,
 }
 
 /// Whether this is an id. It becomes a part of paths, which nothing else may steer.
@@ -67,11 +78,14 @@ pub(crate) struct RecordChange<'a> {
     /// Seconds; 1 leaves the choice to Cloudflare. Without it a record keeps its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ttl: Option<u32>,
+    /// Without it a record keeps its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) comment: Option<&'a str>,
 }
 
 impl<'a> RecordChange<'a> {
     pub(crate) fn new(request: &'a UpdateRequest) -> Self {
         let key = &request.key;
-        Self { rtype: key.rtype, name: key.name.as_str(), content: request.address, ttl: request.ttl }
+        Self { rtype: key.rtype, name: key.name.as_str(), content: request.address, ttl: request.ttl, comment: None }
     }
 }

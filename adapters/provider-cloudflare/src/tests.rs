@@ -29,7 +29,7 @@ fn json_answer(status: u16, body: &Value) -> Result<HttpResponse, HttpError> {
 }
 
 fn answer(status: u16, body: &str) -> Result<HttpResponse, HttpError> {
-    Ok(HttpResponse { status, content_type: "application/json".into(), retry_after: None, body: body.into() })
+    Ok(HttpResponse { status, content_type: "application/json".into(), body: body.into(), ..HttpResponse::default() })
 }
 
 fn success(result: &Value) -> Result<HttpResponse, HttpError> {
@@ -130,10 +130,68 @@ fn a_record_that_is_not_there_is_created_and_one_that_is_right_is_left_alone() {
     let answers = vec![success(&json!([])), zone(), success(&json!([])), success(&record("11.0.0.2"))];
     let (result, Asked(asked)) = update(answers, false);
     assert_eq!(result.unwrap().kind, UpdateKind::Created);
-    let body = json!({"type": "A", "name": "vpn.example.com", "content": "11.0.0.2", "ttl": 60});
+    let body = json!({"type": "A", "name": "vpn.example.com", "content": "11.0.0.2", "ttl": 60, "comment": "managed by ddnsd"});
     assert_eq!(asked.last().unwrap(), &(Method::Post, format!("/zones/{ZONE}/dns_records"), body));
     let answers = vec![success(&json!([])), zone(), success(&json!([record("11.0.0.2")]))];
     assert_eq!(update(answers, false).0.unwrap().kind, UpdateKind::Unchanged);
+}
+
+/// Codes 81057 and 81058: nothing was written, and what is there is what was wanted.
+#[test]
+fn a_record_that_appeared_meanwhile_is_read_and_adopted() {
+    for code in [81_057, 81_058] {
+        let before = || vec![success(&json!([])), zone(), success(&json!([])), error(400, code)];
+        let mut answers = before();
+        answers.push(success(&json!([record("11.0.0.2")])));
+        let (result, Asked(asked)) = update(answers, false);
+        let expected = UpdateResult {
+            kind: UpdateKind::Unchanged,
+            proxied: true,
+            handle: Some(RecordHandle(format!("{ZONE}/{RECORD}"))),
+        };
+        assert_eq!(result.unwrap(), expected);
+        assert_eq!(asked.last().unwrap().0, Method::Get, "it is not written a second time");
+        let mut answers = before();
+        answers.push(success(&json!([record("11.0.0.9")])));
+        assert_eq!(class(&update(answers, false).0.unwrap_err()), "unavailable");
+    }
+}
+
+/// FAULTS 38: a token whose rights were narrowed is told from one that is not known.
+#[test]
+fn what_a_token_lacks_is_told_with_its_remedy() {
+    let says = |answer| update(vec![answer], true).0.unwrap_err().to_string();
+    let narrowed = says(error(403, 10_000));
+    assert!(narrowed.contains("does not grant") && narrowed.contains("DNS:Edit on the zone"), "{narrowed}");
+    for unknown in [error(403, 9109), error(401, 10_000), error(400, 6003)] {
+        let unknown = says(unknown);
+        assert!(unknown.contains("does not accept") && unknown.contains("DDNS_PROVIDER_API_TOKEN"), "{unknown}");
+    }
+}
+
+/// FAULTS 42: a zone that went to another account is looked for anew, and if the token does not see it, that is said.
+#[test]
+fn a_zone_that_has_moved_is_looked_up_anew_or_missed_with_the_remedy() {
+    assert_eq!(class(&update(vec![error(404, 7003)], true).0.unwrap_err()), "stale");
+    let gone = update(vec![success(&json!([])), success(&json!([]))], false).0.unwrap_err();
+    assert_eq!(class(&gone), "refused");
+    assert!(gone.to_string().contains("sees no zone that holds vpn.example.com; give it Zone:Read"), "{gone}");
+}
+
+/// FAULTS 42: what an answer has more is passed over, and what it lacks is no reason to guess.
+#[test]
+fn a_member_that_is_new_is_passed_over_and_one_that_is_missing_is_no_answer() {
+    let mut more = record("11.0.0.2");
+    more["newly_invented"] = json!({"nested": [1, 2]});
+    assert_eq!(update(vec![success(&more)], true).0.unwrap().kind, UpdateKind::Changed);
+    for missing in ["id", "name", "type", "content"] {
+        let mut less = record("11.0.0.2");
+        less.as_object_mut().unwrap().remove(missing);
+        assert_eq!(class(&update(vec![success(&less)], true).0.unwrap_err()), "unknown", "{missing}");
+        let answers = vec![success(&json!([])), zone(), success(&json!([less]))];
+        let (read, _) = run(answers, async |provider| provider.read(&key()).await);
+        assert_eq!(class(&read.unwrap_err()), "unavailable", "{missing}");
+    }
 }
 
 /// Trap 15: the time to live is the record's own, unless the configuration gives one.
@@ -183,6 +241,33 @@ fn of_several_records_none_is_touched_unless_one_is_ours() {
     assert_eq!(result.unwrap().kind, UpdateKind::Unchanged);
 }
 
+/// FAULTS 35: a record with our mark is ours, unless there are several of them.
+#[test]
+fn of_several_records_the_only_one_with_our_mark_is_ours() {
+    let marked = |id: &str, content: &str, comment: Value| {
+        let mut record = record(content);
+        (record["id"], record["comment"]) = (json!(id), comment);
+        record
+    };
+    let listed = |second: Value| {
+        let both = [marked("id1", "11.0.0.8", second), marked("id2", "11.0.0.9", json!("managed by ddnsd"))];
+        vec![success(&json!([])), zone(), success(&json!(both))]
+    };
+    let mut answers = listed(json!("by hand"));
+    answers.push(success(&record("11.0.0.2")));
+    let (result, Asked(asked)) = update(answers, false);
+    assert_eq!(result.unwrap().kind, UpdateKind::Changed);
+    let (method, path, body) = asked.last().unwrap();
+    assert!((*method, path.ends_with("/id2")) == (Method::Patch, true), "{path}");
+    assert_eq!(body.get("comment"), None, "it stays");
+    assert_eq!(class(&update(listed(json!("managed by ddnsd")), false).0.unwrap_err()), "refused");
+    let unmarked = async |provider: &Cloudflare| provider.update(&request(false)).await;
+    let script = Script { answers: Mutex::new(listed(Value::Null)), asked: Mutex::default() };
+    let provider = Cloudflare::new(Arc::new(script), SecretString::from("t"), None).with_comment(None);
+    let error = unmarked(&provider).now_or_never().unwrap().unwrap_err();
+    assert_eq!(class(&error), "refused", "without a mark none is ours");
+}
+
 /// Trap 6: an answer that does not show the address is no acknowledgement.
 #[test]
 fn a_write_that_is_acknowledged_with_another_address_is_not_done() {
@@ -204,6 +289,7 @@ fn every_answer_has_its_class() {
         (|| error(429, 971), "unavailable", "unavailable"),
         (|| error(500, 0), "unavailable", "unknown"),
         (|| error(503, 0), "unavailable", "unknown"),
+        (|| error(503, 10_000), "unavailable", "unknown"),
         (|| answer(502, "<html>Bad gateway</html>"), "unavailable", "unknown"),
         (|| answer(302, ""), "unavailable", "unavailable"),
         (|| answer(200, "<!doctype html><html>"), "unavailable", "unknown"),
@@ -231,6 +317,18 @@ fn retry_after_is_passed_on_where_it_is_a_number() {
         let limited = Ok(HttpResponse { status: 429, retry_after: Some(field.into()), ..HttpResponse::default() });
         let Err(ProviderError::Unavailable { retry_after, .. }) = update(vec![limited], true).0 else { panic!() };
         assert_eq!(retry_after.map(|wait| wait.as_secs()), expected, "{field:?}");
+    }
+}
+
+/// FAULTS 36: `Ratelimit` says it where `Retry-After` doesn't; and a request that would be one too many is not sent.
+#[test]
+fn a_limit_that_is_used_up_is_waited_for() {
+    let limited =
+        HttpResponse { status: 429, rate_limit: Some("\"default\";r=0;t=9".into()), ..HttpResponse::default() };
+    let used_up = HttpError::UsedUp { origin: "o".into(), wait: std::time::Duration::from_secs(9) };
+    for answer in [Ok(limited), Err(used_up)] {
+        let Err(ProviderError::Unavailable { retry_after, .. }) = update(vec![answer], true).0 else { panic!() };
+        assert_eq!(retry_after.map(|wait| wait.as_secs()), Some(9));
     }
 }
 

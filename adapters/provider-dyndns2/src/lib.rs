@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ddns_core::ports::{
-    Credentials, DnsProvider, HttpRequest, HttpResponse, HttpTransport, Method, Observed, ProviderError, UpdateKind,
-    UpdateRequest, UpdateResult,
+    Credentials, DnsProvider, HttpError, HttpRequest, HttpResponse, HttpTransport, Method, Observed, ProviderError,
+    UpdateKind, UpdateRequest, UpdateResult,
 };
 use ddns_core::record::{RecordKey, RecordType};
 use secrecy::SecretString;
@@ -83,6 +83,10 @@ impl DnsProvider for Dyndns2 {
             body: None,
         };
         let response = self.transport.exchange(sent).await.map_err(|error| {
+            if let HttpError::UsedUp { wait, .. } = &error {
+                let (retry_after, what) = (Some(*wait), "the service has no request left for us".to_owned());
+                return ProviderError::Unavailable { what, retry_after, cause: Some(error.into()) };
+            }
             let what = "the service gave no answer".to_owned();
             if error.sent() {
                 ProviderError::Unknown { what, cause: Some(error.into()) }
@@ -154,12 +158,11 @@ fn by_status(
     unauthorized: &dyn Fn() -> Result<UpdateKind, ProviderError>,
 ) -> Result<UpdateKind, ProviderError> {
     let status = response.status;
-    let retry_after = response.retry_after.as_deref().and_then(|text| text.trim().parse().ok());
     match status {
         401 | 403 => unauthorized(),
         429 => Err(ProviderError::Unavailable {
             what: "the service asks for fewer requests (429)".to_owned(),
-            retry_after: retry_after.map(Duration::from_secs),
+            retry_after: response.asked_to_wait(),
             cause: None,
         }),
         300..=407 | 409..=499 => Err(ProviderError::Refused {

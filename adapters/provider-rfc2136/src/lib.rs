@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ddns_core::ports::{
-    Clock, DnsProvider, DnsTransport, Observed, ProviderError, RecordHandle, UpdateKind, UpdateRequest, UpdateResult,
+    Clock, DnsProvider, DnsTransport, Finding, Observed, ProviderError, RecordHandle, UpdateKind, UpdateRequest,
+    UpdateResult, Verdict,
 };
 use ddns_core::record::RecordKey;
 use hickory_proto::op::{Message, ResponseCode};
@@ -170,6 +171,11 @@ impl Rfc2136 {
         }
     }
 
+    async fn observed(&self, place: &Place, key: &RecordKey) -> Result<Observed, ProviderError> {
+        let rrset = self.rrset(place, key).await?;
+        Ok(Observed { addresses: rrset.addresses, proxied: false, handle: place.handle() })
+    }
+
     /// Sends an update, whose effect is what a read afterwards shows. False if the RRset is not what it was based on.
     async fn send(&self, update: Message, place: &Place, walked: bool) -> Result<bool, ProviderError> {
         let answer = self.exchange.ask(update, Effect::Writes).await?;
@@ -228,8 +234,7 @@ impl DnsProvider for Rfc2136 {
 
     async fn read(&self, key: &RecordKey) -> Result<Observed, ProviderError> {
         let place = self.place(key, None).await?;
-        let rrset = self.rrset(&place, key).await?;
-        Ok(Observed { addresses: rrset.addresses, proxied: false, handle: place.handle() })
+        self.observed(&place, key).await
     }
 
     async fn update(&self, request: &UpdateRequest) -> Result<UpdateResult, ProviderError> {
@@ -257,6 +262,25 @@ impl DnsProvider for Rfc2136 {
                 Err(ProviderError::Unknown { what, cause: Some(error.into()) })
             }
         }
+    }
+
+    /// Every answer is signed, so that one to a query shows server, zone and key. The right to update shows with a write.
+    async fn check(&self, keys: &[RecordKey]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for key in keys {
+            let looked = async {
+                let place = self.place(key, None).await?;
+                let held = self.observed(&place, key).await?.finding(key);
+                let what = format!("zone {} answers with the key's signature; {}", place.zone, held.what);
+                Ok(Finding { what, ..held })
+            };
+            let looked: Result<_, ProviderError> = looked.await;
+            findings.push(looked.unwrap_or_else(|error| Finding::failed(key.to_string(), &error)));
+        }
+        let what = "whether an update may be made with it shows with the first: the zone's update-policy or allow-update \
+                    has to grant it";
+        findings.push(Finding::new(format!("key {}", self.exchange.key_name()), Verdict::Unproven, what));
+        findings
     }
 }
 
@@ -303,7 +327,8 @@ fn failed(code: ResponseCode, effect: Effect, name: &Name, key: &str) -> Provide
         (ResponseCode::Refused, Effect::Writes) => ProviderError::Unauthorized {
             what: format!(
                 "the name server refuses the update of {name} (REFUSED); grant it to the key {key} in the zone's \
-                 update-policy or allow-update, and thaw the zone if it is frozen"
+                 update-policy or allow-update, thaw the zone if it is frozen, or name the zone's primary in \
+                 DDNS_RFC2136_SERVER if this is a secondary"
             ),
         },
         (ResponseCode::NotAuth, _) => refused(format!(

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use secrecy::SecretString;
 
@@ -59,6 +61,8 @@ pub struct HttpResponse {
     pub content_type: String,
     /// The `Retry-After` field (RFC 9110 §10.2.3) as it came.
     pub retry_after: Option<String>,
+    /// The `RateLimit` field (draft-ietf-httpapi-ratelimit-headers) as it came.
+    pub rate_limit: Option<String>,
     /// The whole body.
     pub body: Vec<u8>,
 }
@@ -97,6 +101,14 @@ pub enum HttpError {
         #[source]
         cause: Cause,
     },
+    /// The server has said that no request is left in its window; nothing of this one left the host.
+    #[error("{origin} takes no further requests for {} seconds", wait.as_secs().max(1))]
+    UsedUp {
+        /// Scheme, host and port.
+        origin: String,
+        /// The rest of the window.
+        wait: Duration,
+    },
     /// A phase took too long.
     #[error("time-out of {origin} in phase {phase:?}")]
     Timeout {
@@ -128,7 +140,7 @@ impl HttpError {
     /// Whether the request may have reached the server.
     pub const fn sent(&self) -> bool {
         match self {
-            Self::Connect { .. } | Self::Tls { .. } => false,
+            Self::Connect { .. } | Self::Tls { .. } | Self::UsedUp { .. } => false,
             Self::Timeout { phase, .. } => matches!(phase, Phase::Answer),
             Self::TooLarge { .. } | Self::Broken { .. } => true,
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::Cause;
+use super::{Cause, Finding, Verdict};
 use crate::record::RecordKey;
 
 /// Carries out DNS changes at one service. Single-shot: it never retries, never schedules and holds no state; what it
@@ -23,6 +23,19 @@ pub trait DnsProvider: Send + Sync {
 
     /// Makes the record hold `request.address`, leaving all else of it as it is. Idempotent.
     async fn update(&self, request: &UpdateRequest) -> Result<UpdateResult, ProviderError>;
+
+    /// Looks, without a write, whether these records can be kept here, for a person who has just configured it. A
+    /// provider that knows more than whether each can be read says so in its own.
+    async fn check(&self, keys: &[RecordKey]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for key in keys {
+            findings.push(match self.read(key).await {
+                Ok(observed) => observed.finding(key),
+                Err(error) => Finding::failed(key.to_string(), &error),
+            });
+        }
+        findings
+    }
 }
 
 /// A provider's own word for where a record is kept, so that a change needs one request. The core stores it and never
@@ -40,6 +53,22 @@ pub struct Observed {
     pub proxied: bool,
     /// Where it is kept, if the one record to change is known beyond doubt.
     pub handle: Option<RecordHandle>,
+}
+
+impl Observed {
+    /// What it says to a person who has asked whether the record can be kept there.
+    pub fn finding(&self, key: &RecordKey) -> Finding {
+        let held: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        let what = match held.len() {
+            0 => "there is no such record yet; it will be created".to_owned(),
+            1 => format!("the service holds {}", held[0]),
+            _ => {
+                let what = format!("the service holds {}; delete all but the one that is yours", held.join(", "));
+                return Finding::new(key.to_string(), Verdict::Unproven, what);
+            }
+        };
+        Finding::new(key.to_string(), Verdict::Good, what)
+    }
 }
 
 /// A change to carry out.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::scene::{NAME, PATIENCE, Scene, ipv4, wait_line, wait_ready};
 use anyhow::{Result, ensure};
+use ddns_testbed::cloudflare::TokenState;
 use ddns_testbed::world::HOST_IPV4;
 use ddns_testbed::{Daemon, Fault, Scope, Signal, World};
 
@@ -69,6 +70,48 @@ fn a_rejected_token_is_held_and_told() -> Result<()> {
     let daemon = scene.start(&[("DDNS_RECORDS", "vpn.ddns.test:A")])?;
     wait_ready(&daemon)?;
     scene.wait_published("A", "11.22.40.1")?;
+    scene.end(daemon)
+}
+
+/// FAULTS 38: rights that are taken away while ddnsd runs are missed at the next change, once, with the remedy.
+#[test]
+fn a_token_that_lost_a_right_is_held_and_told() -> Result<()> {
+    let world = World::new()?;
+    let scene = Scene::new(&world)?;
+    let daemon = scene.start(&[("DDNS_RECORDS", "vpn.ddns.test:A")])?;
+    wait_ready(&daemon)?;
+    scene.double.set_token_state(TokenState::ReadOnly);
+    daemon.expect_error(|line| line["class"] == "unauthorized");
+    world.swap_ipv4(HOST_IPV4, ipv4(1))?;
+    let (mark, failed) = wait_line(&daemon, 0, "Failed to update DNS record", &[("class", "unauthorized")])?;
+    ensure!(failed["error"].as_str().is_some_and(|error| error.contains("does not grant the token this")), "{failed}");
+    ensure!(failed["error"].as_str().is_some_and(|error| error.contains("Zone:Read and DNS:Edit")), "{failed}");
+    let requests = scene.double.transcript().len();
+    world.swap_ipv4(ipv4(1), ipv4(2))?;
+    wait_line(&daemon, mark, "IP change detected", &[("to", "11.22.40.2")])?;
+    assert_eq!(scene.double.transcript().len(), requests, "a new address is no reason to try again");
+    assert_eq!(daemon.get("/readyz")?.0, 503);
+    ensure!(scene.double.records_of(NAME, "A")[0].content == HOST_IPV4.to_string(), "nothing was written");
+    scene.end(daemon)
+}
+
+/// FAULTS 36: after the last request of a window the next record waits for the window's end, and none is refused.
+#[test]
+fn the_next_record_waits_while_no_request_is_left() -> Result<()> {
+    let world = World::new()?;
+    let scene = Scene::new(&world)?;
+    let daemon = scene.start(&[("DDNS_RECORDS", "vpn.ddns.test:A,nas.ddns.test:A")])?;
+    wait_ready(&daemon)?;
+    let before = scene.double.transcript().len();
+    scene.double.faults().push_for(Scope::method("PATCH"), Fault::QuotaUsedUp(2));
+    world.swap_ipv4(HOST_IPV4, ipv4(1))?;
+    let (mark, failed) = wait_line(&daemon, 0, "Failed to update DNS record", &[("record", "nas.ddns.test")])?;
+    ensure!(failed["error"].as_str().is_some_and(|error| error.contains("no request left")), "{failed}");
+    ensure!(failed["class"] == "unavailable", "{failed}");
+    wait_line(&daemon, mark, "DNS record verified", &[("record", "nas.ddns.test"), ("address", "11.22.40.1")])?;
+    let asked = scene.double.transcript().split_off(before);
+    let asked: Vec<_> = asked.iter().map(|exchange| (exchange.method.as_str(), exchange.status)).collect();
+    assert_eq!(asked, [("PATCH", Some(200)), ("PATCH", Some(200))]);
     scene.end(daemon)
 }
 

@@ -129,6 +129,30 @@ fn a_wrong_zone_is_held_and_told() -> Result<()> {
     Ok(())
 }
 
+/// FAULTS 34: one ERROR with the remedy, no storm, and not a further try for a further address.
+#[test]
+fn a_frozen_zone_is_held_and_told_and_makes_no_storm() -> Result<()> {
+    let world = World::new()?;
+    let scene = Scene::new(&world)?;
+    let relay = relay(&scene)?;
+    let daemon = start(&scene, &relay, &good_key(), &[])?;
+    wait_ready(&daemon)?;
+    scene.named.freeze(ZONE)?;
+    let before = relay.updates();
+    daemon.expect_error(|line| line["class"] == "unauthorized");
+    world.swap_ipv4(HOST_IPV4, ipv4(1))?;
+    let (mark, failed) = wait_line(&daemon, 0, "Failed to update DNS record", &[("class", "unauthorized")])?;
+    ensure!(failed["error"].as_str().is_some_and(|error| error.contains("thaw the zone")), "{failed}");
+    assert_eq!(relay.updates() - before, 1);
+    let asked = (relay.queries(), relay.updates());
+    world.swap_ipv4(ipv4(1), ipv4(2))?;
+    wait_line(&daemon, mark, "IP change detected", &[("to", "11.22.40.2")])?;
+    assert_eq!((relay.queries(), relay.updates()), asked, "a new address is no reason to try again");
+    assert_eq!(daemon.get("/readyz")?.0, 503);
+    ensure!(scene.named.lookup(NAME, "A")? == [HOST_IPV4.to_string()], "nothing was written");
+    end(&scene, daemon)
+}
+
 /// FAULTS 32 and 35: what someone else wrote is seen before it is replaced, and a second address is left alone.
 #[test]
 fn what_someone_else_changed_is_seen_first() -> Result<()> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use ddns_core::config::HostPort;
-use ddns_core::ports::{DnsProvider, UpdateRequest};
+use ddns_core::ports::{DnsProvider, ProviderError, UpdateRequest};
 use ddns_core::record::{RecordKey, RecordType};
 use ddns_http::HttpStack;
 use ddns_linux::BootClock;
@@ -14,13 +14,13 @@ use ddns_testbed::dynamic_update::{exchange, query};
 use ddns_testbed::named::{KEYS, key_file};
 use ddns_testbed::{Authority, DnsRelay, Knot, Named, RelayFault};
 
-use crate::contract::{LIMITS, NAME, Service, ZONE, provider_contract};
+use crate::contract::{LIMITS, NAME, NEW, Service, ZONE, provider_contract};
 
-/// A name server behind a relay that can lose answers. `S` is kept for its end.
+/// A name server behind a relay that can lose answers. `S` is the server.
 pub struct Primary<S> {
     relay: DnsRelay,
     dns: SocketAddr,
-    _server: S,
+    server: S,
 }
 
 impl Primary<Named<'static>> {
@@ -40,7 +40,7 @@ impl Primary<Knot> {
 impl<S> Primary<S> {
     fn before(dns: SocketAddr, server: S) -> Result<Self> {
         let relay = DnsRelay::start(None, ([127, 0, 0, 1], 0).into(), dns)?;
-        Ok(Self { relay, dns, _server: server })
+        Ok(Self { relay, dns, server })
     }
 
     fn with_key(&self, key: &str, server: SocketAddr) -> Result<Arc<dyn DnsProvider>> {
@@ -99,6 +99,40 @@ impl<S> Service for Primary<S> {
     fn garble_answer(&self) {
         self.relay.push(RelayFault::Garbage);
     }
+}
+
+fn update(address: &str) -> Result<UpdateRequest> {
+    let key = RecordKey { name: NAME.parse()?, rtype: RecordType::A };
+    Ok(UpdateRequest { key, address: address.parse()?, previous: None, handle: None, ttl: None })
+}
+
+/// FAULTS 34: it is held until somebody thaws it, and then works.
+#[tokio::test(flavor = "current_thread")]
+async fn a_frozen_zone_is_refused_with_its_remedy_until_it_is_thawed() -> Result<()> {
+    let primary = Primary::bind()?;
+    let provider = primary.provider()?;
+    primary.server.freeze(ZONE)?;
+    let error = provider.update(&update(NEW)?).await.unwrap_err();
+    assert!(matches!(error, ProviderError::Unauthorized { .. }), "{error:?}");
+    assert!(error.to_string().contains("thaw the zone if it is frozen"), "{error}");
+    assert_eq!(primary.held()?, Vec::<String>::new());
+    primary.server.thaw(ZONE)?;
+    provider.update(&update(NEW)?).await?;
+    assert_eq!(primary.held()?, [NEW]);
+    Ok(())
+}
+
+/// FAULTS 34: a secondary answers with authority for the zone, and takes no updates.
+#[tokio::test(flavor = "current_thread")]
+async fn a_secondary_is_refused_and_the_primary_asked_for() -> Result<()> {
+    let primary = Primary::bind()?;
+    let secondary = primary.server.secondary(&Authority::new()?.issue(&["127.0.0.1"])?)?;
+    let provider = primary.with_key(&key_file(KEYS[0].0, KEYS[0].1), secondary.dns())?;
+    let error = provider.update(&update(NEW)?).await.unwrap_err();
+    assert!(matches!(error, ProviderError::Unauthorized { .. }), "{error:?}");
+    assert!(error.to_string().contains("name the zone's primary in DDNS_RFC2136_SERVER"), "{error}");
+    assert_eq!(primary.held()?, Vec::<String>::new());
+    Ok(())
 }
 
 provider_contract!(

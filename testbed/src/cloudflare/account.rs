@@ -11,6 +11,11 @@ use crate::clock::rfc3339_now;
 
 const FIRST_ID: u128 = 0x023e_105f_4ece_f8ad_9ca3_1a83_72d0_0000;
 
+/// The rights that zones tell of a token that may write records.
+pub(super) const EDITOR: &[&str] = &["#dns_records:edit", "#dns_records:read", "#zone:read"];
+/// And of one that may not.
+pub(super) const READER: &[&str] = &["#dns_records:read", "#zone:read"];
+
 /// A zone of the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone {
@@ -41,11 +46,13 @@ pub(super) struct Account {
     records: Vec<Record>,
     ids: u128,
     pub(super) page_limit: Option<usize>,
+    /// What zones tell of the token's rights.
+    pub(super) permissions: Option<&'static [&'static str]>,
 }
 
 impl Account {
     pub(super) fn new(zones: &[String]) -> Self {
-        let mut account = Self::default();
+        let mut account = Self { permissions: Some(EDITOR), ..Self::default() };
         for name in zones {
             let zone = Zone { id: account.next_id(), name: name.to_ascii_lowercase(), created_on: rfc3339_now() };
             account.zones.push(zone);
@@ -67,7 +74,7 @@ impl Account {
             .zones
             .iter()
             .filter(|zone| wanted.as_ref().is_none_or(|name| *name == zone.name))
-            .map(shown_zone)
+            .map(|zone| self.shown(zone))
             .collect();
         self.paged(&found, query, 20, 50)
     }
@@ -77,7 +84,15 @@ impl Account {
     }
 
     pub(super) fn show_zone(&self, id: &str) -> Result<Answer, ApiError> {
-        self.zone(id).map(|zone| Answer::result(shown_zone(zone)))
+        self.zone(id).map(|zone| Answer::result(self.shown(zone)))
+    }
+
+    fn shown(&self, zone: &Zone) -> Value {
+        let mut shown = shown_zone(zone);
+        if let Some(permissions) = self.permissions {
+            shown["permissions"] = json!(permissions);
+        }
+        shown
     }
 
     pub(super) fn list_records(&self, zone_id: &str, query: &[(String, String)]) -> Result<Answer, ApiError> {
@@ -266,6 +281,11 @@ fn shown_zone(zone: &Zone) -> Value {
         "meta": {"step": 4, "custom_certificate_quota": 0, "page_rule_quota": 3, "phishing_detected": false},
         "owner": {"id": "9a7806061c88ada191ed06f989cc3dac", "type": "user", "name": "testbed"},
         "account": {"id": "9a7806061c88ada191ed06f989cc3dac", "name": "testbed"},
+        "plan": {
+            "id": "0feeeeeeeeeeeeeeeeeeeeeeeeeeeeee", "name": "Free Website", "price": 0, "currency": "USD",
+            "frequency": "", "is_subscribed": false, "can_subscribe": false, "legacy_id": "free",
+            "legacy_discount": false, "externally_managed": false,
+        },
     })
 }
 

@@ -32,6 +32,8 @@ pub enum Fault {
     HangBeforeAnswer,
     /// The normal answer, after this long.
     Slow(Duration),
+    /// The normal answer, which says that none is left of the window's requests for so many seconds.
+    QuotaUsedUp(u64),
     /// The request takes effect, and the connection ends without an answer.
     ApplyThenDrop,
     /// The connection ends without an effect and without an answer.

@@ -34,11 +34,11 @@ fn dispatch(state: &mut State, request: &Request) -> Result<Outcome, ApiError> {
     let endpoint = request.path.strip_prefix(BASE_PATH).ok_or_else(no_route)?;
     let segments: Vec<_> = endpoint.trim_matches('/').split('/').collect();
     let authorization = request.authorization.as_deref();
-    state.token().check(authorization, segments == ["user", "tokens", "verify"])?;
+    state.token().check(authorization, segments == ["user", "tokens", "verify"], request.method != "GET")?;
 
     let read = |answer| Ok(Outcome { answer, wrote: None });
     match (request.method.as_str(), segments.as_slice()) {
-        ("GET", ["user", "tokens", "verify"]) => read(token::verified()),
+        ("GET", ["user", "tokens", "verify"]) => read(token::verified(state.token().state)),
         ("GET", ["zones"]) => read(state.account().list_zones(&request.query)?),
         ("GET", ["zones", zone]) => read(state.account().show_zone(zone)?),
         ("GET", ["zones", zone, "dns_records"]) => read(state.account().list_records(zone, &request.query)?),

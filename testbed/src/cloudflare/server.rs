@@ -30,6 +30,7 @@ use super::{
     body::Reply,
     dns::{Publisher, publish_all},
     fault::Fault,
+    quota,
     route::{self, Request, decoded_query},
     state::Shared,
     transcript::Exchange,
@@ -196,6 +197,12 @@ impl Api {
         };
         match fault {
             None => Ok(self.perform(place, &request).await),
+            Some(Fault::QuotaUsedUp(seconds)) => {
+                self.shared.lock().exchange_mut(place).faulted = false;
+                let mut response = self.perform(place, &request).await;
+                quota::tell_used_up(response.headers_mut(), seconds);
+                Ok(response)
+            }
             Some(Fault::Slow(delay)) => {
                 tokio::time::sleep(delay).await;
                 self.shared.lock().exchange_mut(place).faulted = false;
@@ -234,7 +241,9 @@ impl Api {
             answer = ApiError::internal(&format!("the testbed's name server: {error:#}")).answer();
         }
         self.conclude(place, answer.status, Some(answer.body.clone()));
-        json(answer.status, &answer.body)
+        let mut response = json(answer.status, &answer.body);
+        quota::tell_used(response.headers_mut(), place);
+        response
     }
 
     fn conclude(&self, place: usize, status: u16, body: Option<Value>) {
@@ -256,6 +265,9 @@ fn scripted(fault: &Fault) -> (Response, Option<Value>) {
                 code => failure(10000, &format!("A scripted answer with status {code}")),
             });
             let mut response = json(*code, &body);
+            if let Some(seconds) = retry_after.as_ref().filter(|_| *code == 429).and_then(|text| text.parse().ok()) {
+                quota::tell_used_up(response.headers_mut(), seconds);
+            }
             if let Some(value) = retry_after.as_ref().and_then(|text| header::HeaderValue::from_str(text).ok()) {
                 response.headers_mut().insert(header::RETRY_AFTER, value);
             }
@@ -285,7 +297,7 @@ fn scripted(fault: &Fault) -> (Response, Option<Value>) {
             }
             (response, None)
         }
-        Fault::HangBeforeAnswer | Fault::Slow(_) | Fault::ApplyThenDrop | Fault::Drop => {
+        Fault::QuotaUsedUp(_) | Fault::HangBeforeAnswer | Fault::Slow(_) | Fault::ApplyThenDrop | Fault::Drop => {
             unreachable!("these have no answer of their own")
         }
     }
