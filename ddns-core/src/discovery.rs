@@ -179,11 +179,6 @@ impl Discovery {
         (genuine, self.orders(now, hint, Vec::new(), false))
     }
 
-    /// The router's epoch as another exchange with it has shown; true if it has forgotten its mappings.
-    pub fn router_epoch(&mut self, now: Instant, protocol: Protocol, epoch: u32) -> bool {
-        self.epochs[protocol as usize].observe(now, epoch) == Judgement::Lost
-    }
-
     /// Somebody found the way to the Internet open again, or has another reason to doubt.
     pub fn look_again(&mut self, now: Instant) -> Orders {
         let hint = Hint::new("recovered", now, 1);
