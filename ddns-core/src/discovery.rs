@@ -249,16 +249,28 @@ impl Discovery {
     }
 
     fn orders(&mut self, now: Instant, hint: Hint, mut elections: Vec<Election>, news: bool) -> Orders {
+        for index in 0..self.polls.len() {
+            if self.asks_about(self.polls[index].family) {
+                elections.extend(self.polls[index].close(now, &self.options, &mut self.jitter));
+            } else {
+                self.polls[index].leave();
+            }
+        }
+        self.compare(&elections);
         let mut asks = Vec::new();
         for index in 0..self.polls.len() {
-            if !self.asks_about(self.polls[index].family) {
-                self.polls[index].leave();
-                continue;
+            if self.asks_about(self.polls[index].family) {
+                asks.extend(self.polls[index].begin(now, &self.options));
             }
-            let poll = &mut self.polls[index];
-            elections.extend(poll.close(now, &self.options, &mut self.jitter));
-            asks.extend(poll.begin(now, &self.options));
         }
+        let of_router = |ask: &Ask| ask.family == Family::V4 && self.options.voters[ask.voter.0].router;
+        self.router_asked |= asks.iter().any(of_router);
+        Orders { asks, event: self.event(hint, elections, news) }
+    }
+
+    /// What the router says is compared with what the world saw in the same round, between two rounds: the one may be
+    /// ahead of the other.
+    fn compare(&mut self, elections: &[Election]) {
         let router = self.options.voters.iter().find(|voter| voter.router).map(|voter| &voter.name);
         let without_router = |election: &Election| {
             election.family == Family::V4 && !election.ballots.iter().any(|ballot| Some(&ballot.voter) == router)
@@ -266,12 +278,10 @@ impl Discovery {
         if elections.iter().any(without_router) {
             self.router = None;
         }
-        let of_router = |ask: &Ask| ask.family == Family::V4 && self.options.voters[ask.voter.0].router;
-        self.router_asked |= asks.iter().any(of_router);
-        if !self.router_asked {
+        let asking = self.polls.iter().any(|poll| poll.family == Family::V4 && poll.asking());
+        if !asking && !self.router_asked {
             self.nat = self.judge_nat();
         }
-        Orders { asks, event: self.event(hint, elections, news) }
     }
 
     fn event(&mut self, hint: Hint, elections: Vec<Election>, news: bool) -> Option<IpChangeEvent> {

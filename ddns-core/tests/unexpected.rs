@@ -57,7 +57,8 @@ fn after_a_suspend_all_is_looked_at_once_and_there_is_no_burst() {
     let count = |is: fn(&Action) -> bool| effects.actions.iter().filter(|action| is(action)).count();
     let (probes, proofs) =
         (count(|action| matches!(action, Action::Probe)), count(|action| matches!(action, Action::Resolve { .. })));
-    assert_eq!((probes, proofs, effects.actions.len()), (1, 10, 11), "{effects:?}");
+    let sources = count(|action| matches!(action, Action::LookAgain { .. }));
+    assert_eq!((sources, probes, proofs, effects.actions.len()), (1, 1, 10, 12), "{effects:?}");
     world.carry_out(effects);
     world.run_for(Duration::from_secs(10));
     assert_eq!(world.updates, updates);

@@ -101,6 +101,11 @@ impl Poll {
         self.held
     }
 
+    /// A round is under way.
+    pub(super) const fn asking(&self) -> bool {
+        matches!(self.state, State::Asking { .. })
+    }
+
     /// No round has ended yet.
     pub(super) const fn is_new(&self) -> bool {
         !self.closed

@@ -297,6 +297,27 @@ fn a_router_that_told_a_shared_address_is_asked_again() {
     assert_eq!(bench.discovered(), Some(Discovered::Address(ip(NEW))));
 }
 
+/// The end of a provider's NAT: the router says so before the world does, and the provider's address is published at no
+/// time in between.
+#[test]
+fn the_address_of_the_providers_nat_is_not_published_when_that_ends() {
+    let mut bench = Bench::new(options(&["a", "b", "router"]));
+    bench.host(snapshot(&[PRIVATE]));
+    bench.answer(|name| Some(Ok(ip(if name == "router" { "100.70.1.2" } else { OLD }))));
+    bench.pass(Duration::from_secs(100));
+    bench.announce(GATEWAY, Some(NEW), 0);
+    let asks = std::mem::take(&mut bench.asks);
+    for ask in asks.into_iter().rev() {
+        let orders = bench.machine.answered(bench.now, ask, Ok(ip(NEW)));
+        bench.take(orders);
+    }
+    let published = bench.events.iter().filter_map(|event| match event.snapshot.discovered(Family::V4) {
+        Some(Discovered::Address(address)) => Some(address),
+        _ => None,
+    });
+    assert_eq!(published.collect::<BTreeSet<_>>(), BTreeSet::from([ip(NEW)]));
+}
+
 /// While the router rests, what it said before it rested proves nothing.
 #[test]
 fn the_word_of_a_router_that_rests_is_forgotten() {

@@ -142,7 +142,7 @@ async fn after_as_many_looks_as_the_capacity_says_others_have_their_turn() {
 async fn an_idle_engine_neither_polls_its_source_nor_saves() {
     let world = World::new(&[OLD]);
     let day = Duration::from_secs(86_400);
-    let quiet = [ONE[0], ONE[1], ("DDNS_PROBE_INTERVAL_SECS", "0")];
+    let quiet = [ONE[0], ONE[1], ("DDNS_PROBE_INTERVAL_SECS", "0"), ("DDNS_AUDIT_INTERVAL_SECS", "0")];
     world
         .during(&quiet, Arc::new(MemoryStore::default()), async |handle| {
             until(&handle, Status::ready).await;

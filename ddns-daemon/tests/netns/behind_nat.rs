@@ -133,7 +133,9 @@ fn carrier_grade_nat_is_named_and_nothing_is_published_behind_it() -> Result<()>
     router.set("11.22.44.9".parse()?)?;
     wait_verified(&daemon, mark, "11.22.44.9")?;
     scene.wait_published("A", "11.22.44.9")?;
-    ensure!(scene.double.writes() == 2, "the address of the provider's NAT was never written");
+    let written: Vec<_> = daemon.lines().into_iter().filter(|line| line["message"] == "Updating DNS record").collect();
+    let wrong = written.iter().filter(|line| line["address"] == CARRIER_IPV4.to_string()).count();
+    ensure!(wrong == 0, "the address of the provider's NAT was written: {:#?}", daemon.raw_lines());
     scene.end(daemon)
 }
 
