@@ -165,7 +165,7 @@ impl Discovery {
         let genuine = self.gateways.iter().flatten().any(|gateway| gateway.address == announcement.from);
         if genuine {
             let judged = self.epochs[announcement.protocol as usize].observe(now, announcement.epoch);
-            let held = self.polls.iter().find(|poll| poll.family == Family::V4).and_then(Poll::held);
+            let held = self.held(Family::V4);
             let known = announcement.external.map(|external| Some(external) == held);
             match (judged, known) {
                 // Routers repeat themselves up to ten times (RFC 6886 §3.2.1, RFC 6887 §14.1.1).
@@ -221,18 +221,20 @@ impl Discovery {
     }
 
     fn judge_nat(&self) -> Nat {
-        let own = |family| {
-            let host = self.host.as_ref()?;
-            Candidates::of(host, family, None).publishable.first().map(|held| held.address)
-        };
+        let own = self.host.as_ref().map(|host| Candidates::of(host, Family::V4, None));
+        let own_public = own.and_then(|own| own.publishable.first().map(|held| held.address));
         let towards_gateway = self.gateway().and_then(|gateway| {
             let on = |held: &&InterfaceAddress| {
                 held.interface == gateway.interface && Family::of(&held.address) == Family::V4
             };
             self.host.as_ref()?.addresses().iter().find(on).map(|held| held.address)
         });
-        let seen = self.polls.iter().find(|poll| poll.family == Family::V4).and_then(Poll::held);
-        Nat::judge(&Evidence { own_public: own(Family::V4), towards_gateway, router: self.router, seen })
+        Nat::judge(&Evidence { own_public, towards_gateway, router: self.router, seen: self.held(Family::V4) })
+    }
+
+    /// The address of a family that was elected last.
+    fn held(&self, family: Family) -> Option<IpAddr> {
+        self.polls.iter().find(|poll| poll.family == family)?.held()
     }
 
     fn call(&mut self, now: Instant, call: Call, hint: Hint) {

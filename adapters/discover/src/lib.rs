@@ -20,7 +20,7 @@ pub mod whoami;
 pub use announcements::{Announcement, Announcements};
 pub use echo::EchoVoter;
 pub use factory::{DISCOVER_QUORUM, DISCOVER_SOURCES, DiscoverFactory, HttpPollFactory};
-pub use router::{MapError, MapRequest, Mapping, Router};
+pub use router::{MapError, Mapping, Router};
 pub use source::{DiscoverSource, Sight};
 pub use stun::StunVoter;
 pub use whoami::{WhoamiType, WhoamiVoter};

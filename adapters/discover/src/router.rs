@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use ddns_core::discovery::Protocol;
+use ddns_core::discovery::{MapRequest, Protocol};
 use ddns_core::ports::{Cause, VoteError};
 use tokio::net::UdpSocket;
 
@@ -24,17 +24,6 @@ pub const PORT: u16 = 5351;
 const WAITS: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(500), Duration::from_millis(1000)];
 /// How long the mapping lasts by which PCP tells the external address (RFC 6887 §11.6), should its end get lost.
 const SHORT: Duration = Duration::from_secs(120);
-
-/// A mapping that is wanted, for UDP.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct MapRequest {
-    /// The port on this host.
-    pub internal_port: NonZeroU16,
-    /// The port wanted outside, 0 for any. The router may grant another.
-    pub external_port: u16,
-    /// For how long, in whole seconds; zero ends the mapping.
-    pub lifetime: Duration,
-}
 
 /// A mapping that the router has made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

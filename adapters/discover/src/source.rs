@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use ddns_core::address::{Discovered, Family, IpChangeEvent, Snapshot};
 use ddns_core::backoff::Jitter;
-use ddns_core::discovery::{Announcement, Ask, Discovery, MapRequest, Mapped, Mapping, Options, Orders};
+use ddns_core::discovery::{Announcement, Ask, Discovery, MapRequest, Mapped, Mapping, MappingStatus, Options, Orders};
 use ddns_core::ports::{Clock, Gateway, Gateways, IpSource, SourceError, VoteError, Voter};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -62,7 +62,7 @@ impl DiscoverSource {
     /// If the system has no randomness to give.
     pub fn new(options: Options, sight: Sight) -> io::Result<Self> {
         let jitter = Jitter::new(options.seed);
-        let mapping = sight.mapped_port.map(|port| Mapping::new(port.get(), sight.clock.now()));
+        let mapping = sight.mapped_port.map(|port| Mapping::new(port, sight.clock.now()));
         let memory = Mutex::new(Memory { machine: Discovery::new(options), mapping, jitter });
         let router = match nonce() {
             Some(nonce) => Router::new(nonce),
@@ -274,19 +274,13 @@ impl Shared {
     }
 
     async fn map(&self, gateway: Ipv4Addr, request: MapRequest) -> Result<Mapped, String> {
-        let MapRequest { internal_port, external_port, lifetime } = request;
-        let internal_port = NonZeroU16::new(internal_port).ok_or("port 0 can't be mapped")?;
-        let wanted = router::MapRequest { internal_port, external_port, lifetime };
-        match self.router.map(gateway, &wanted).await {
-            Ok(router::Mapping { external_port, external_address, lifetime, epoch, .. }) => {
-                Ok(Mapped { external_port, external: external_address.map(IpAddr::V4), lifetime, epoch })
-            }
+        match self.router.map(gateway, &request).await {
+            Ok(router::Mapping { external_port, lifetime, .. }) => Ok(Mapped { external_port, lifetime }),
             Err(error) => Err(ddns_core::error_chain(&error)),
         }
     }
 
     fn mapped(&self, result: Result<Mapped, String>) {
-        use ddns_core::discovery::MappingStatus;
         let now = self.sight.clock.now();
         let news = self.with(|Memory { mapping, jitter, .. }| mapping.as_mut()?.answered(now, result, jitter));
         match news {

@@ -6,10 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use ddns_core::discovery::{Epoch, Judgement, Protocol};
+use ddns_core::discovery::{Epoch, Judgement, MapRequest, Protocol};
 use ddns_core::ports::VoteError;
 use ddns_discover::announcements::{GROUP, PORT};
-use ddns_discover::{Announcement, Announcements, MapError, MapRequest, Router};
+use ddns_discover::{Announcement, Announcements, MapError, Router};
 use ddns_testbed::nat_world::{EXTERNAL_IPV4, GATEWAY, HOST_IPV4, NEIGHBOUR_IPV4};
 use ddns_testbed::{Miniupnpd, Namespace, NatWorld};
 

@@ -9,9 +9,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use ddns_core::discovery::Protocol;
+use ddns_core::discovery::{MapRequest, Protocol};
 use ddns_core::ports::VoteError;
-use ddns_discover::{MapError, MapRequest, Mapping, Router, router::PORT};
+use ddns_discover::{MapError, Mapping, Router, router::PORT};
 use ddns_testbed::nat_world::{GATEWAY, NEIGHBOUR_IPV4};
 use ddns_testbed::{Namespace, NatWorld};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use crate::backoff::{Backoff, Jitter};
@@ -15,10 +15,10 @@ const RENEW_AT_LEAST: Duration = Duration::from_secs(4);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MapRequest {
     /// The port on this host.
-    pub internal_port: u16,
-    /// The port wanted outside.
+    pub internal_port: NonZeroU16,
+    /// The port wanted outside, 0 for any. The router may grant another.
     pub external_port: u16,
-    /// For how long.
+    /// For how long, in whole seconds; zero ends the mapping.
     pub lifetime: Duration,
 }
 
@@ -27,12 +27,8 @@ pub struct MapRequest {
 pub struct Mapped {
     /// The port outside.
     pub external_port: u16,
-    /// The address outside, where the protocol tells it.
-    pub external: Option<IpAddr>,
     /// For how long.
     pub lifetime: Duration,
-    /// The router's epoch, in seconds.
-    pub epoch: u32,
 }
 
 /// Where a mapping stands, for views.
@@ -63,7 +59,7 @@ pub enum MappingStatus {
 /// ```
 #[derive(Debug)]
 pub struct Mapping {
-    port: u16,
+    port: NonZeroU16,
     state: State,
     failures: u32,
     status: MappingStatus,
@@ -78,8 +74,8 @@ enum State {
 
 impl Mapping {
     /// A mapping of this port, due at once.
-    pub const fn new(port: u16, now: Instant) -> Self {
-        Self { port, state: State::Due(now), failures: 0, status: MappingStatus::Wanted, external_port: port }
+    pub const fn new(port: NonZeroU16, now: Instant) -> Self {
+        Self { port, state: State::Due(now), failures: 0, status: MappingStatus::Wanted, external_port: port.get() }
     }
 
     /// The router has forgotten it, or is another one.
@@ -112,7 +108,8 @@ impl Mapping {
             Ok(mapped) => {
                 self.failures = 0;
                 self.external_port = mapped.external_port;
-                let status = MappingStatus::Mapped { internal_port: self.port, external_port: mapped.external_port };
+                let status =
+                    MappingStatus::Mapped { internal_port: self.port.get(), external_port: mapped.external_port };
                 (status, (mapped.lifetime.min(LIFETIME) / 2).max(RENEW_AT_LEAST))
             }
             Err(what) => {
@@ -147,17 +144,21 @@ mod tests {
 
     const PORT: u16 = 51_820;
 
+    fn wanted() -> Mapping {
+        Mapping::new(NonZeroU16::new(PORT).unwrap(), at(0))
+    }
+
     fn at(seconds: u64) -> Instant {
         Instant::from_nanos(seconds * 1_000_000_000)
     }
 
     fn granted(external_port: u16, lifetime: u64) -> Result<Mapped, String> {
-        Ok(Mapped { external_port, external: None, lifetime: Duration::from_secs(lifetime), epoch: 0 })
+        Ok(Mapped { external_port, lifetime: Duration::from_secs(lifetime) })
     }
 
     #[test]
     fn a_mapping_is_renewed_at_half_of_its_life_with_the_port_it_was_given() {
-        let (mut mapping, mut jitter) = (Mapping::new(PORT, at(10)), Jitter::new(1));
+        let (mut mapping, mut jitter) = (Mapping::new(NonZeroU16::new(PORT).unwrap(), at(10)), Jitter::new(1));
         assert_eq!(mapping.request(at(9)), None);
         assert_eq!(mapping.request(at(10)).map(|request| request.external_port), Some(PORT));
         assert_eq!(mapping.request(at(10)), None, "one request at a time");
@@ -171,7 +172,7 @@ mod tests {
     /// FAULTS 25.
     #[test]
     fn a_router_that_started_anew_is_asked_at_once() {
-        let (mut mapping, mut jitter) = (Mapping::new(PORT, at(0)), Jitter::new(1));
+        let (mut mapping, mut jitter) = (wanted(), Jitter::new(1));
         mapping.request(at(0));
         mapping.answered(at(0), granted(PORT, 7200), &mut jitter);
         mapping.lost(at(50));
@@ -183,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_tried_again_with_patience_and_never_given_up() {
-        let (mut mapping, mut jitter) = (Mapping::new(PORT, at(0)), Jitter::new(1));
+        let (mut mapping, mut jitter) = (wanted(), Jitter::new(1));
         let mut now = at(0);
         for _ in 0..50 {
             assert!(mapping.request(now).is_some());
@@ -197,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_router_that_grants_seconds_is_not_hammered() {
-        let (mut mapping, mut jitter) = (Mapping::new(PORT, at(0)), Jitter::new(1));
+        let (mut mapping, mut jitter) = (wanted(), Jitter::new(1));
         mapping.request(at(0));
         mapping.answered(at(0), granted(PORT, 0), &mut jitter);
         assert_eq!(mapping.deadline(), Some(at(4)));
