@@ -16,8 +16,8 @@ use ddns_core::config::{Config, SecretFile, SecretFiles, Settings, VARIABLES};
 use ddns_core::driver::{Connections, DdnsEngine, Ports};
 use ddns_core::memory_store::MemoryStore;
 use ddns_core::ports::{
-    Answer, Clock, DnsProvider, IpSource, Observed, PathProbe, PathReport, ProviderError, SourceError, UpdateKind,
-    UpdateRequest, UpdateResult, Verifier, Vote,
+    Answer, Clock, DnsProvider, IpSource, Observed, PathProbe, PathReport, ProviderError, SourceError, TargetReport,
+    UpdateKind, UpdateRequest, UpdateResult, Verifier, Vote,
 };
 use ddns_core::record::RecordKey;
 use ddns_core::time::{Instant, Wall};
@@ -111,7 +111,7 @@ impl Clock for World {
 #[async_trait]
 impl PathProbe for World {
     async fn probe(&self) -> PathReport {
-        PathReport { targets: vec![("anywhere".to_owned(), None, None)] }
+        PathReport { targets: vec![TargetReport::new("anywhere", None, None)], lan: None }
     }
 }
 

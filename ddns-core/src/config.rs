@@ -4,6 +4,7 @@ mod endpoint;
 mod group;
 mod on_change;
 mod records;
+mod recovery;
 mod secret;
 mod settings;
 mod variable;
@@ -15,6 +16,7 @@ pub use endpoint::{Endpoint, HostPort};
 pub use group::Group;
 pub use on_change::{ON_CHANGE, ON_CHANGE_URL, OnChange};
 pub use records::{PluginChoice, ProviderId, RecordSpec, SourceId};
+pub use recovery::{ALLOW, RecoveryConfig};
 pub use settings::{Problem, SecretFile, SecretFiles, Settings};
 pub use variable::{Kind, Variable};
 
@@ -48,6 +50,8 @@ pub struct Config {
     pub probe_interval: Option<Duration>,
     /// What is probed.
     pub probe_targets: Vec<HostPort>,
+    /// When the router is power-cycled.
+    pub recovery: RecoveryConfig,
     /// The resolvers that prove.
     pub doh: Vec<Endpoint>,
     /// The name servers of every zone, in place of looking them up; empty to do that.
@@ -251,6 +255,12 @@ pub const VARIABLES: &[Variable] = &[
     EVENT_CHANNEL_CAPACITY,
     AUDIT_INTERVAL_SECS,
     DRIFT_POLICY,
+    recovery::VARIABLES[0],
+    recovery::VARIABLES[1],
+    recovery::VARIABLES[2],
+    recovery::VARIABLES[3],
+    recovery::VARIABLES[4],
+    recovery::VARIABLES[5],
     DOH_URLS,
     DNS_SERVERS,
     PROBE_TARGETS,
@@ -278,7 +288,9 @@ impl Config {
                 "use 60, unless this is a test",
             );
         }
+        let probe_targets = read_each(settings, &PROBE_TARGETS, HostPort::parse);
         Self {
+            recovery: RecoveryConfig::read(settings, &probe_targets),
             dry_run: settings.choice(&MODE) == "dry-run",
             records: specs,
             sources,
@@ -297,7 +309,7 @@ impl Config {
                 _ => DriftPolicy::Repair,
             },
             probe_interval: interval(settings, &PROBE_INTERVAL_SECS),
-            probe_targets: read_each(settings, &PROBE_TARGETS, HostPort::parse),
+            probe_targets,
             doh: endpoints(settings, &DOH_URLS),
             dns_servers: read_each(settings, &DNS_SERVERS, HostPort::parse),
             wireguard: WireGuard::read(settings),

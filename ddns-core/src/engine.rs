@@ -18,6 +18,7 @@ pub use status::{RecordStatus, SourceStatus, Status};
 use crate::address::Family;
 use crate::backoff::Jitter;
 use crate::config::{Config, PluginChoice, ProviderId, RecordSpec, SourceId};
+use crate::ports::{PathReport, TargetReport};
 use crate::readiness::{Readiness, ReadinessMachine};
 use crate::record::RecordKey;
 use crate::state::SavedState;
@@ -268,9 +269,9 @@ impl Engine {
     }
 
     /// An outage puts what we verified in doubt; its end is the time to look.
-    fn readiness_follows(&mut self, before: Readiness, report: &crate::ports::PathReport, effects: &mut Effects) {
+    fn readiness_follows(&mut self, before: Readiness, report: &PathReport, effects: &mut Effects) {
         let after = self.readiness.state();
-        let reached = report.targets.iter().any(|(_, _, error)| error.is_none());
+        let reached = report.targets.iter().any(TargetReport::reached);
         let reached_before = std::mem::replace(&mut self.reached, reached);
         if reached && !reached_before && before == Readiness::NotReady {
             self.look_again(effects);

@@ -194,9 +194,9 @@ impl ReadinessMachine {
 /// have one only. Targets given by name form a family of their own.
 fn is_good(report: &PathReport) -> bool {
     let mut families: BTreeMap<Option<Family>, (usize, usize)> = BTreeMap::new();
-    for (_, family, error) in &report.targets {
-        let (reached, all) = families.entry(*family).or_default();
-        *reached += usize::from(error.is_none());
+    for target in &report.targets {
+        let (reached, all) = families.entry(target.family).or_default();
+        *reached += usize::from(target.reached());
         *all += 1;
     }
     families.values().any(|(reached, all)| *reached > 0 && reached * 2 >= *all)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::address::Family;
 use crate::config::{self, Config, Endpoint, HostPort, PluginChoice, STATE_STORE_TYPE, Settings, Variable};
-use crate::ports::{Clock, DnsProvider, DnsTransport, Gateways, HttpTransport, IpSource, StateStore};
+use crate::ports::{Clock, DnsProvider, DnsTransport, Gateways, HttpTransport, IpSource, PowerSwitches, StateStore};
 
 /// What a plug-in may be built from: capabilities, handed out one by one.
 pub struct Parts<'a> {
@@ -45,6 +45,8 @@ pub trait Factory<Port: ?Sized>: Send + Sync {
 pub type DnsProviderFactory = dyn Factory<dyn DnsProvider>;
 /// Makes [`IpSource`]s.
 pub type IpSourceFactory = dyn Factory<dyn IpSource>;
+/// Makes [`PowerSwitches`].
+pub type PowerSwitchesFactory = dyn Factory<dyn PowerSwitches>;
 /// Makes [`StateStore`]s.
 pub type StateStoreFactory = dyn Factory<dyn StateStore>;
 
@@ -54,6 +56,7 @@ pub struct ProviderRegistry {
     sources: Vec<Box<IpSourceFactory>>,
     providers: Vec<Box<DnsProviderFactory>>,
     stores: Vec<Box<StateStoreFactory>>,
+    plugs: Option<Box<PowerSwitchesFactory>>,
 }
 
 /// The plug-ins that a configuration chose.
@@ -64,6 +67,8 @@ pub struct Plugins {
     pub providers: Vec<Arc<dyn DnsProvider>>,
     /// Where state is kept.
     pub store: Arc<dyn StateStore>,
+    /// What can be switched, if this program can switch anything.
+    pub plugs: Option<Arc<dyn PowerSwitches>>,
 }
 
 impl ProviderRegistry {
@@ -88,11 +93,19 @@ impl ProviderRegistry {
         self
     }
 
+    /// Registers what can switch plugs.
+    #[must_use]
+    pub fn plugs(mut self, factory: Box<PowerSwitchesFactory>) -> Self {
+        self.plugs = Some(factory);
+        self
+    }
+
     /// Every variable that means something to this program: the common ones, then the plug-ins'.
     pub fn variables(&self) -> Vec<Variable> {
         let mut all = config::VARIABLES.to_vec();
         let plugins = self.sources.iter().map(|factory| factory.variables());
         let plugins = plugins.chain(self.providers.iter().map(|factory| factory.variables()));
+        let plugins = plugins.chain(self.plugs.iter().map(|factory| factory.variables()));
         for variable in plugins.chain(self.stores.iter().map(|factory| factory.variables())).flatten() {
             if !all.contains(variable) {
                 all.push(*variable);
@@ -106,7 +119,12 @@ impl ProviderRegistry {
         let sources = build_all(&self.sources, &parts.config.sources, settings, parts);
         let providers = build_all(&self.providers, &parts.config.providers, settings, parts);
         let store = build_one(&self.stores, &STATE_STORE_TYPE, settings, parts);
-        Some(Plugins { sources: sources?, providers: providers?, store: store? })
+        let plugs = self.plugs.as_ref().map(|factory| factory.build(settings, parts));
+        let plugs = match plugs {
+            Some(built) => Some(built?),
+            None => None,
+        };
+        Some(Plugins { sources: sources?, providers: providers?, store: store?, plugs })
     }
 }
 

@@ -16,7 +16,7 @@ use ddns_core::engine::{Status, Transition};
 use ddns_core::memory_store::MemoryStore;
 use ddns_core::ports::{
     Answer, Clock, DnsProvider, IpSource, LoadError, Observed, PathProbe, PathReport, ProviderError, SaveError,
-    SourceError, StateStore, UpdateKind, UpdateRequest, UpdateResult, Verifier, Vote,
+    SourceError, StateStore, TargetReport, UpdateKind, UpdateRequest, UpdateResult, Verifier, Vote,
 };
 use ddns_core::record::RecordKey;
 use ddns_core::state::SavedState;
@@ -140,7 +140,7 @@ impl Verifier for Port {
 #[async_trait]
 impl PathProbe for Port {
     async fn probe(&self) -> PathReport {
-        PathReport { targets: vec![("model".into(), None, None)] }
+        PathReport { targets: vec![TargetReport::new("model", None, None)], lan: None }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ddns_core::address::Family;
 use ddns_core::config::HostPort;
-use ddns_core::ports::{PathProbe, PathReport};
+use ddns_core::ports::{PathProbe, PathReport, TargetReport, Unreached};
 use futures_util::future::join_all;
 use rustls::ClientConfig;
 use tokio::time::timeout;
@@ -29,23 +29,24 @@ impl WanProbe {
         Self { targets, tls }
     }
 
-    async fn one(&self, target: &HostPort) -> (String, Option<Family>, Option<String>) {
+    async fn one(&self, target: &HostPort) -> TargetReport {
         let family = target.host.parse::<IpAddr>().ok().map(|address| Family::of(&address));
         let attempt = async {
-            let tcp = dial(&target.host, target.port, None, LIMIT).await.map_err(|error| error.to_string())?;
+            let tcp = dial(&target.host, target.port, None, LIMIT).await;
+            let tcp = tcp.map_err(|error| Unreached::Silent(error.to_string()))?;
             match timeout(LIMIT, handshake(tcp, &target.host, Arc::clone(&self.tls))).await {
                 Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) => Err(format!("{}: {error}", tls::remedy(&error))),
-                Err(_) => Err("time-out in the TLS handshake".to_owned()),
+                Ok(Err(error)) => Err(tls::unreached(&error)),
+                Err(_) => Err(Unreached::Silent("time-out in the TLS handshake".to_owned())),
             }
         };
-        (target.to_string(), family, attempt.await.err())
+        TargetReport { target: target.to_string(), family, outcome: attempt.await }
     }
 }
 
 #[async_trait]
 impl PathProbe for WanProbe {
     async fn probe(&self) -> PathReport {
-        PathReport { targets: join_all(self.targets.iter().map(|target| self.one(target))).await }
+        PathReport { targets: join_all(self.targets.iter().map(|target| self.one(target))).await, lan: None }
     }
 }

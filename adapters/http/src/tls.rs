@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use ddns_core::ports::Unreached;
 use rustls::crypto::ring;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
@@ -43,6 +44,13 @@ pub fn trust(further: Option<&[u8]>) -> Result<Arc<ClientConfig>, TrustError> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))
+}
+
+/// What a failed handshake of a probe tells: an answer that rustls does not accept comes from somebody.
+pub(crate) fn unreached(error: &std::io::Error) -> Unreached {
+    let answered = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    let what = format!("{}: {error}", remedy(error));
+    if answered { Unreached::Untrusted(what) } else { Unreached::Silent(what) }
 }
 
 /// What to do about a failed handshake.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ddns_core::address::{AddressFlags, Hint, InterfaceAddress, IpChangeEvent, Snapshot};
 use ddns_core::config::{Config, SecretFile, SecretFiles, Settings, SourceId, VARIABLES};
 use ddns_core::engine::{Action, Effects, Engine, Event, Start};
-use ddns_core::ports::{Answer, Observed, PathReport, RecordHandle, UpdateKind, UpdateResult, Vote};
+use ddns_core::ports::{Answer, Observed, PathReport, RecordHandle, TargetReport, UpdateKind, UpdateResult, Vote};
 use ddns_core::time::{Instant, Wall};
 
 struct NoFiles;
@@ -102,7 +102,8 @@ impl World {
         for action in effects.actions {
             match action {
                 Action::Watch { .. } | Action::LookAgain { .. } | Action::AddressesHeld(_) | Action::CloseIdle => {}
-                Action::Probe => self.answer(Event::Probed(PathReport { targets: vec![("t".into(), None, None)] })),
+                Action::Probe => self
+                    .answer(Event::Probed(PathReport { targets: vec![TargetReport::new("t", None, None)], lan: None })),
                 Action::Resolve { record, ask, .. } => {
                     let addresses = self.records[record.0].addresses.clone();
                     let answer = Ok(Answer { addresses, ttl: Duration::from_secs(300) });

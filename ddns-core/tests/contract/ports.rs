@@ -12,7 +12,8 @@ use ddns_core::driver::{Connections, Ports, View};
 use ddns_core::engine::{Status, Transition};
 use ddns_core::ports::{
     Answer, Clock, DnsProvider, IpSource, LoadError, LookupError, Observed, PathProbe, PathReport, ProviderError,
-    RecordHandle, SaveError, SourceError, StateStore, UpdateKind, UpdateRequest, UpdateResult, Verifier, Vote,
+    RecordHandle, SaveError, SourceError, StateStore, TargetReport, UpdateKind, UpdateRequest, UpdateResult, Verifier,
+    Vote,
 };
 use ddns_core::record::RecordKey;
 use ddns_core::state::SavedState;
@@ -184,9 +185,9 @@ impl PathProbe for Port {
             targets.push((None, true));
         }
         let target = |(family, good): (Option<Family>, bool)| {
-            ("model".to_owned(), family, (!good).then(|| "no answer".to_owned()))
+            TargetReport::new("model", family, (!good).then(|| "no answer".to_owned()))
         };
-        PathReport { targets: targets.into_iter().map(target).collect() }
+        PathReport { targets: targets.into_iter().map(target).collect(), lan: None }
     }
 }
 

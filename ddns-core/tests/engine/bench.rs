@@ -8,8 +8,8 @@ use ddns_core::address::{AddressFlags, Distress, Hint, InterfaceAddress, IpChang
 use ddns_core::config::{Config, Kind, ProviderId, SecretFile, SecretFiles, Settings, SourceId, VARIABLES, Variable};
 use ddns_core::engine::{Action, Effects, Engine, Event, Start, Status, Transition};
 use ddns_core::ports::{
-    Answer, LookupError, Observed, PathReport, ProviderError, RecordHandle, SaveError, UpdateKind, UpdateRequest,
-    UpdateResult, Vote,
+    Answer, LookupError, Observed, PathReport, ProviderError, RecordHandle, SaveError, TargetReport, UpdateKind,
+    UpdateRequest, UpdateResult, Vote,
 };
 use ddns_core::record::RecordKey;
 use ddns_core::state::SavedState;
@@ -283,12 +283,12 @@ impl Bench {
             Action::Probe => {
                 self.probes += 1;
                 let error = (!self.wan).then(|| "no answer".to_owned());
-                let mut targets = vec![("t".into(), None, error)];
+                let mut targets = vec![TargetReport::new("t", None, error)];
                 if self.most_targets_down {
-                    let down = |name: &str| (name.into(), None, Some("no answer".to_owned()));
+                    let down = |name: &str| TargetReport::new(name, None, Some("no answer".to_owned()));
                     targets.extend(["u", "v"].map(down));
                 }
-                Some(Event::Probed(PathReport { targets }))
+                Some(Event::Probed(PathReport { targets, lan: None }))
             }
             Action::Resolve { whom: Whom::Authorities, record, key, ask, .. } => {
                 let addresses = self.zone(&key.to_string());

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ddns_core::address::Family;
 use ddns_core::engine::{Action, Effects, Engine, Event, Start};
-use ddns_core::ports::{PathReport, SaveError, UpdateRequest};
+use ddns_core::ports::{PathReport, SaveError, TargetReport, UpdateRequest};
 use ddns_core::record::RecordKey;
 use ddns_core::time::{Instant, Wall};
 use ddns_core::verify::Whom;
@@ -367,9 +367,9 @@ impl World {
             let down = wan || (one && index == 0) || (v6 && family == Some(Family::V6));
             let down = down || (most && !(index == 0 && family == Some(Family::V4)));
             let error = down.then(|| "no answer".to_owned());
-            (format!("t{index}"), family, error)
+            TargetReport::new(format!("t{index}"), family, error)
         };
-        PathReport { targets: families.into_iter().filter(held).enumerate().map(target).collect() }
+        PathReport { targets: families.into_iter().filter(held).enumerate().map(target).collect(), lan: None }
     }
 
     fn saves(&mut self) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ddns_core::address::Family;
-use ddns_core::ports::PathReport;
+use ddns_core::ports::{PathReport, TargetReport};
 use ddns_core::readiness::Readiness;
 
 use super::{ATTEMPTS, HOUR, Judged, hold};
@@ -92,12 +92,12 @@ impl Way {
     /// that was closed.
     pub fn probed(&mut self, now: Duration, report: &PathReport) -> bool {
         let half = |family: Option<Family>| {
-            let targets = || report.targets.iter().filter(|(_, of, _)| *of == family);
-            let reached = targets().filter(|(_, _, error)| error.is_none()).count();
+            let targets = || report.targets.iter().filter(|target| target.family == family);
+            let reached = targets().filter(|target| target.reached()).count();
             reached > 0 && reached >= targets().count() - reached
         };
         let good = [Some(Family::V4), Some(Family::V6), None].into_iter().any(half);
-        let reached = report.targets.iter().any(|(_, _, error)| error.is_none());
+        let reached = report.targets.iter().any(TargetReport::reached);
         (self.running, self.ended) = (false, Some(now));
         if self.alarmed && good {
             self.deaf_since = Some(now);
