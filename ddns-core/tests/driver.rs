@@ -197,6 +197,7 @@ async fn engine_with(world: &Arc<World>, store: Arc<dyn StateStore>) -> (DdnsEng
         verifier: Arc::new(port.clone()),
         store,
         probe: Arc::new(port.clone()),
+        plugs: None,
         clock: Arc::new(port.clone()),
         connections: Arc::new(port.clone()),
     };

@@ -160,6 +160,7 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
             store: plugins.store,
             verifier: Arc::new(verifier(&stack, &config, Arc::clone(&clock))),
             probe: Arc::new(stack.probe(config.probe_targets.clone())),
+            plugs: plugins.plugs,
             clock,
             connections: stack,
         };
