@@ -2,12 +2,15 @@
 
 mod attempts;
 mod line;
+mod phase;
 mod status;
 mod why_not;
 
 use std::time::Duration;
 
 pub use line::Line;
+pub(crate) use phase::Around;
+use phase::{Phase, Restoring};
 pub use status::{RecoveryNews, RecoveryPhase, RecoveryStatus};
 pub use why_not::WhyNot;
 
@@ -67,53 +70,6 @@ pub struct Recovery {
     plug_fails: Option<WhyNot>,
     looks_failed: u32,
     look_again_at: Option<Instant>,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum Phase {
-    /// The plug has not been looked at yet.
-    New,
-    Watching,
-    /// A look is under way; `then` something may follow.
-    Checking {
-        then: bool,
-    },
-    Intending,
-    Armed,
-    Cutting,
-    Dark {
-        until: Instant,
-    },
-    Restoring(Restoring),
-    Settling {
-        until: Instant,
-    },
-}
-
-/// The way back to power.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Restoring {
-    next: PlugOrder,
-    /// `None` while it is under way.
-    due: Option<Instant>,
-    failures: u32,
-    /// The order to switch off has certainly arrived, or it is certain that it no longer can.
-    landed: bool,
-    /// It was seen on.
-    seen_on: bool,
-    /// Whether the router's return is then waited for.
-    settle: bool,
-}
-
-/// What the machine has to know of its surroundings.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Around<'a> {
-    pub(crate) now: Instant,
-    pub(crate) wall: Wall,
-    pub(crate) readiness: Readiness,
-    /// Why state can't be kept.
-    pub(crate) not_durable: Option<&'a str>,
-    pub(crate) ending: bool,
 }
 
 impl Recovery {

@@ -14,6 +14,7 @@ use ddns_core::ports::{
 use ddns_core::record::RecordKey;
 use ddns_core::state::SavedState;
 use ddns_core::time::{Instant, Wall};
+use ddns_core::uptime::History;
 use ddns_core::verify::Whom;
 
 pub const NAME: &str = "vpn.example.com";
@@ -408,6 +409,16 @@ impl Bench {
 
     fn concerns(&self, key: &RecordKey) -> bool {
         self.fail_name.as_deref().is_none_or(|name| name == key.name.as_str())
+    }
+
+    pub fn history(&self) -> History {
+        self.engine.history()
+    }
+
+    /// The driver tells something, and what follows is done.
+    pub fn tell(&mut self, event: Event) {
+        self.step(event);
+        self.settle();
     }
 
     pub fn status(&self) -> Status {
