@@ -136,13 +136,13 @@ impl DdnsEngine {
         work.news.clear();
         self.step(Event::Shutdown, &mut work);
         let begin = self.ports.clock.now();
-        self.drain(&mut work, begin + DRAIN_UPDATES).await;
+        self.drain(&mut work, begin + DRAIN_UPDATES, true).await;
         if self.engine.owes_power() {
-            self.drain(&mut work, begin + DRAIN_POWER).await;
+            self.drain(&mut work, begin + DRAIN_POWER, true).await;
         }
         work.actions.clear();
         let state = self.ports.clock.now() + DRAIN_STATE;
-        self.drain(&mut work, state).await;
+        self.drain(&mut work, state, false).await;
     }
 
     async fn turn(&mut self, work: &mut Work, shutdown: impl Future<Output = ()> + Send) {
@@ -187,11 +187,11 @@ impl DdnsEngine {
         }
     }
 
-    async fn drain(&mut self, work: &mut Work, until: Instant) {
+    async fn drain(&mut self, work: &mut Work, until: Instant, power: bool) {
         let mut timeout = self.ports.clock.sleep_until(until);
         let clock = Arc::clone(&self.ports.clock);
         let mut timer = Timer::default();
-        while !(work.actions.is_empty() && work.save.is_empty()) || self.engine.owes_power() {
+        while !(work.actions.is_empty() && work.save.is_empty()) || (power && self.engine.owes_power()) {
             timer.set(&*clock, self.engine.deadline());
             tokio::select! {
                 biased;
