@@ -57,7 +57,7 @@ pub struct Recovery {
     config: RecoveryConfig,
     dry_run: bool,
     phase: Phase,
-    /// A process that has just started knows little; nor has a router that started with it had its time.
+    /// After a power cut the router starts with the host, and has its time first (FAULTS 65).
     patient_until: Instant,
     line: Option<Line>,
     /// Since when every round has found the line dead.
@@ -88,7 +88,7 @@ impl Recovery {
         Self {
             dry_run,
             phase,
-            patient_until: now + config.after + config.settle,
+            patient_until: Instant::default() + config.after + config.settle,
             line: None,
             dead_since: None,
             attempts: Attempts::restored(&saved.attempts, saved.failures, now, wall),
@@ -290,7 +290,7 @@ impl Recovery {
     /// What is against an attempt by what was done before.
     fn limits(&self, now: Instant) -> Option<WhyNot> {
         if self.patient_until > now {
-            return Some(WhyNot::JustStarted { until: self.patient_until });
+            return Some(WhyNot::JustBooted { until: self.patient_until });
         }
         let spent = self.attempts.spent_until(self.config.max_per_day).map(|until| WhyNot::BudgetSpent { until });
         let cooling = || self.attempts.cool_until(self.config.cooldown, now).map(|until| WhyNot::CoolingDown { until });

@@ -20,8 +20,8 @@ pub enum WhyNot {
         /// When it will have been.
         until: Instant,
     },
-    /// This process has just started, and the router perhaps too.
-    JustStarted {
+    /// This host has just booted, and the router perhaps too.
+    JustBooted {
         /// When it no longer has.
         until: Instant,
     },
@@ -65,7 +65,7 @@ impl WhyNot {
     pub const fn until(&self) -> Option<Instant> {
         match self {
             Self::TooEarly { until }
-            | Self::JustStarted { until }
+            | Self::JustBooted { until }
             | Self::CoolingDown { until }
             | Self::BudgetSpent { until } => Some(*until),
             _ => None,
@@ -86,7 +86,7 @@ impl fmt::Display for WhyNot {
             Self::NoPlug => f.write_str("no plug is configured: set DDNS_PLUG_KIND and DDNS_PLUG_HOST"),
             Self::DryRun => f.write_str("a dry run switches nothing"),
             Self::TooEarly { .. } => f.write_str("the line has not been dead for long enough"),
-            Self::JustStarted { .. } => f.write_str("ddnsd has just started, and the router perhaps too"),
+            Self::JustBooted { .. } => f.write_str("this host has just booted, and the router perhaps too"),
             Self::CoolingDown { .. } => f.write_str("the last attempt was not long ago"),
             Self::BudgetSpent { .. } => f.write_str("there were as many attempts within 24 hours as there may be"),
             Self::NotDurable(what) => {

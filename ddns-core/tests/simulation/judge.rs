@@ -309,14 +309,14 @@ impl Judge {
     /// Judges what is done about power, by what is on disk before it is done.
     pub fn power(
         &mut self,
-        (now, wall_set): (Duration, Duration),
+        clocks: (Duration, Duration, Duration),
         effects: &Effects,
         disk: Option<&SavedState>,
     ) -> Judged {
         let off = |action: &Action| matches!(action, Action::Plug { order: PlugOrder::Off { .. }, .. });
         if effects.actions.iter().any(off) {
             let intent = disk.is_some_and(|state| state.recovery().intent().is_some());
-            self.power.off((now, wall_set), intent, &self.plan.config, self.stopping)?;
+            self.power.off(clocks, intent, &self.plan.config, self.stopping)?;
         }
         Ok(())
     }

@@ -307,7 +307,7 @@ impl World {
             self.history.say(now, history::action(action), format_args!("  does {action:?}"));
         }
         self.judge.after((now, wall, stamp), &effects, &status, save, &self.provider)?;
-        self.judge.power((now, self.wall_set), &effects, self.disk.state())?;
+        self.judge.power((now, self.booted, self.wall_set), &effects, self.disk.state())?;
         self.power_comes_back()?;
         if save.is_some() {
             self.history.say(now, None, format_args!("  saves {:?}", effects.persist));

@@ -43,7 +43,7 @@ impl Power {
     /// Power is being taken. A clock that was set between two processes may have misled the second.
     pub fn off(
         &mut self,
-        (now, wall_set): (Duration, Duration),
+        (now, booted, wall_set): (Duration, Duration, Duration),
         intent: bool,
         config: &Config,
         stopping: bool,
@@ -55,8 +55,8 @@ impl Power {
         let dead = self.dead_since.map(|since| now - since);
         let long = dead.is_some_and(|dead| dead + ROUNDING >= recovery.after);
         hold(long, "d: no off before the line is dead for long", || format!("for {dead:?}"))?;
-        let patient = now - self.started + ROUNDING >= recovery.after + recovery.settle;
-        hold(patient, "d: no off soon after a start", || format!("started at {:?}", self.started))?;
+        let patient = now - booted + ROUNDING >= recovery.after + recovery.settle;
+        hold(patient, "d: no off soon after a boot", || format!("booted at {booted:?}"))?;
         let known = |(at, process): &(Duration, Duration)| *process == self.started || *at > wall_set;
         self.offs.retain(|(at, _)| now - *at < DAY - INTENDING);
         let today: Vec<_> = self.offs.iter().copied().filter(known).collect();

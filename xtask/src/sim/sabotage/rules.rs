@@ -31,7 +31,7 @@ const DISTRESS_STORM: &str = "distress makes no storm of probes";
 const INTENT: &str = "d: no off without an intent on disk";
 const ALLOWED: &str = "d: no off that is not allowed";
 const LONG_DEAD: &str = "d: no off before the line is dead for long";
-const SOON: &str = "d: no off soon after a start";
+const SOON: &str = "d: no off soon after a boot";
 const COOLED: &str = "d: a pause after each off";
 const BUDGET: &str = "d: a day's budget";
 const LEFT_OFF: &str = "the plug is never left off";
@@ -74,7 +74,7 @@ pub const RULES: &[Rule] = &[
     rule("recovery: a cable that is out is nobody's fault", "recovery/line.rs",
         "Some(false) => Self::NoCarrier,",
         "Some(false) => Self::Dead { router: None },", &[LONG_DEAD]),
-    rule("recovery: patience after a start", "recovery.rs",
+    rule("recovery: patience after a boot", "recovery.rs",
         "if self.patient_until > now {",
         "if self.dry_run {", &[SOON]),
     rule("recovery: a pause after each attempt", "recovery.rs",
