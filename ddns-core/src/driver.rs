@@ -157,18 +157,22 @@ impl DdnsEngine {
                 () = &mut shutdown => return,
                 Some(event) = work.actions.next() => self.step(event, work),
                 Some(result) = work.save.next() => self.step(Event::Saved(result), work),
-                Some(request) = self.requests.recv() => self.answer(request),
+                Some(request) = self.requests.recv() => self.answer(request, work),
                 Some(news) = work.news.next() => self.news(news, work),
                 () = &mut timer.sleep => self.step(Event::Tick, work),
             }
         }
     }
 
-    fn answer(&self, request: Request) {
+    fn answer(&mut self, request: Request, work: &mut Work) {
         // Whoever asked may have gone.
         match request {
             Request::Status(reply) => drop(reply.send(self.engine.status())),
-            Request::History(reply) => drop(reply.send(self.engine.history())),
+            Request::History(reply) => {
+                // Time counts up to now.
+                self.step(Event::Tick, work);
+                drop(reply.send(self.engine.history()));
+            }
         }
     }
 
