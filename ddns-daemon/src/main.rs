@@ -10,6 +10,7 @@ mod run;
 mod state;
 mod telemetry;
 mod variables;
+mod way_out;
 mod wireguard;
 mod wiring;
 

@@ -18,7 +18,7 @@ use ddns_core::registry::{Factory, Parts, ProviderRegistry};
 use ddns_discover::{DiscoverFactory, HttpPollFactory};
 use ddns_doh::{Authorities, DohVerifier, Resolver};
 use ddns_http::{HttpStack, Limits};
-use ddns_linux::{BootClock, KernelGateways, KernelSourceFactory};
+use ddns_linux::{BootClock, KernelGateways, KernelSourceFactory, LanProbe};
 use ddns_provider_cloudflare::CloudflareFactory;
 use ddns_provider_dyndns2::Dyndns2Factory;
 use ddns_provider_rfc2136::Rfc2136Factory;
@@ -28,6 +28,7 @@ use rustix::fs::{Access, access};
 
 use crate::WORKER;
 use crate::on_change::Listeners;
+use crate::way_out::WayOut;
 use crate::wireguard::Tunnel;
 
 /// A provider's API: answers are a few kilobytes.
@@ -116,7 +117,8 @@ fn text(os: OsString) -> String {
     os.to_string_lossy().into_owned()
 }
 
-/// Reads the environment and builds what it asks for. Opens nothing but the files it names.
+/// Reads the environment and builds what it asks for. Opens nothing but the files it names, and the sockets for pings, while
+/// there is the right to.
 pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> Result<Wired, Wrong> {
     let registry = registry();
     let environment = environment.map(|(name, value)| (text(name), text(value)));
@@ -159,7 +161,10 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
             providers: plugins.providers,
             store: plugins.store,
             verifier: Arc::new(verifier(&stack, &config, Arc::clone(&clock))),
-            probe: Arc::new(stack.probe(config.probe_targets.clone())),
+            probe: Arc::new(WayOut {
+                wan: stack.probe(config.probe_targets.clone()),
+                lan: LanProbe::new(config.router),
+            }),
             clock,
             connections: stack,
         };
