@@ -19,6 +19,9 @@ pub const OTHER: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 9);
 pub const NOBODY: &str = "1 0";
 pub const ANYBODY: &str = "0 2147483647";
 
+/// Nothing depends on how much of it is used.
+const BOUND: Duration = Duration::from_secs(40);
+
 /// A host with its cable `wan0` in a router, and the routes that this router gave it.
 pub struct Scene {
     pub host: Namespace,
@@ -42,6 +45,7 @@ impl Scene {
                  addr add fe80::2/64 dev wan0 nodad\nroute add default via {ROUTER} dev wan0\n\
                  route add ::/0 via {ROUTER_V6} dev wan0\n"
             ));
+            host.wait_for_links(1, BOUND);
             host.enter();
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             test(&Scene { host, router, runtime });
