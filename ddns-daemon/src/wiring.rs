@@ -135,6 +135,7 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let transports = |endpoint: &Endpoint| -> Arc<dyn HttpTransport> { stack.http1(endpoint.clone(), API) };
         let dns = |server: &HostPort| -> Arc<dyn DnsTransport> { Arc::new(stack.dns(server.clone(), API)) };
+        let dns_udp = |server: &HostPort| -> Arc<dyn DnsTransport> { Arc::new(stack.dns_udp(server.clone(), API)) };
         let transports_over = |family: Family, endpoint: &Endpoint| -> Arc<dyn HttpTransport> {
             stack.http1_over(family, endpoint.clone(), VOTER)
         };
@@ -145,6 +146,7 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
         let parts = Parts {
             transports: &transports,
             dns: &dns,
+            dns_udp: &dns_udp,
             transports_over: &transports_over,
             dns_over: &dns_over,
             host: &host,
