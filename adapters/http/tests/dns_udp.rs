@@ -1,4 +1,5 @@
 //! DNS over UDP against a real BIND, and against servers that misbehave, on loopback.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,6 +36,9 @@ fn answer(asked: &[u8], rest: &[u8]) -> Vec<u8> {
     answer
 }
 
+/// Datagrams, and whether the server itself sends them.
+type Datagrams = Vec<(Vec<u8>, bool)>;
+
 /// A server on both transports.
 struct Server {
     address: String,
@@ -45,7 +49,7 @@ struct Server {
 impl Server {
     /// Over UDP it sends what `udp` makes of a message, one datagram after another; each is sent by the server itself, or,
     /// with `false`, by somebody else. Over TCP it answers "tcp" to everything, if at all.
-    async fn start(udp: fn(&[u8]) -> Vec<(Vec<u8>, bool)>, tcp: bool) -> Result<Self> {
+    async fn start(udp: fn(&[u8]) -> Datagrams, tcp: bool) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (socket, other) = (UdpSocket::bind(address).await?, UdpSocket::bind("127.0.0.1:0").await?);

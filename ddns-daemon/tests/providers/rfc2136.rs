@@ -153,14 +153,14 @@ async fn over_udp_a_lost_update_or_answer_is_made_good_by_a_repetition() -> Resu
 async fn made_good<S>(primary: &Primary<S>) -> Result<()> {
     use RelayFault::{LoseAnswer, LoseUpdate};
     // What is lost, and the messages that it takes: updates, all in all, and those of them in datagrams.
-    let cases: [(&[RelayFault], (usize, usize, usize)); 4] = [
+    let cases: [(&[RelayFault], [usize; 3]); 4] = [
         // The zone, what is there, the update, and what is there then.
-        (&[], (1, 4, 4)),
-        (&[LoseUpdate], (2, 5, 5)),
+        (&[], [1, 4, 4]),
+        (&[LoseUpdate], [2, 5, 5]),
         // The repetition's prerequisites fail; a further read shows why.
-        (&[LoseAnswer], (2, 6, 6)),
+        (&[LoseAnswer], [2, 6, 6]),
         // The third goes over TCP, and so do both reads after it.
-        (&[LoseAnswer, LoseAnswer], (3, 7, 4)),
+        (&[LoseAnswer, LoseAnswer], [3, 7, 4]),
     ];
     for (number, (faults, expected)) in (2..).zip(cases) {
         let address = format!("11.0.0.{number}");
@@ -171,7 +171,7 @@ async fn made_good<S>(primary: &Primary<S>) -> Result<()> {
         assert_eq!(Service::held(primary)?, [address], "{faults:?}");
         let updates = primary.relay.updates() - before.0;
         let all = updates + primary.relay.queries() - before.1;
-        assert_eq!((updates, all, primary.relay.datagrams() - before.2), expected, "{faults:?}");
+        assert_eq!([updates, all, primary.relay.datagrams() - before.2], expected, "{faults:?}");
     }
     Ok(())
 }
