@@ -145,6 +145,7 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
         verifier: Arc::<Zone>::clone(&zone),
         store: Arc::new(MemoryStore::default()),
         probe: Arc::new(World),
+        plugs: None,
         clock: Arc::new(World),
         connections: Arc::new(World),
     };

@@ -220,10 +220,12 @@ const DNS_SERVERS: Variable = Variable {
     help: "The name servers that hold the records, asked before the resolvers are. Without it the resolvers are asked who \
            they are.",
 };
-const ADMIN_SOCKET: Variable = Variable {
+/// Where a running daemon is asked.
+pub const ADMIN_SOCKET: Variable = Variable {
     name: "DDNS_ADMIN_SOCKET",
     kind: Kind::Text { format: "path", default: "/run/ddnsd/ddnsd.sock" },
-    help: "The Unix socket that answers `/healthz` and `/readyz`, and `/wireguard` with `DDNS_WIREGUARD_INTERFACE`.",
+    help: "The Unix socket that answers `/healthz`, `/readyz`, `/v1/history` and `/v1/recovery`, and `/wireguard` with \
+           `DDNS_WIREGUARD_INTERFACE`.",
 };
 
 const WIREGUARD_INTERFACE: Variable = Variable {

@@ -12,15 +12,21 @@ use tokio::sync::{mpsc, oneshot};
 use crate::address::IpChangeEvent;
 use crate::config::{Config, SourceId};
 use crate::engine::{Action, Effects, Engine, Event, Start, Status, Transition};
-use crate::ports::{Clock, DnsProvider, IpSource, PathProbe, SaveError, SourceError, StateStore, Verifier};
+use crate::ports::{
+    Clock, DnsProvider, IpSource, PathProbe, PlugError, PowerSwitches, SaveError, SourceError, StateStore, Verifier,
+};
 use crate::state::SavedState;
 use crate::time::Instant;
+use crate::uptime::History;
 use crate::verify::Whom;
 
 /// How long a start waits for the state.
 pub const LOAD: Duration = Duration::from_secs(10);
 /// How long a shutdown waits for updates under way.
 pub const DRAIN_UPDATES: Duration = Duration::from_secs(10);
+/// How long it waits for power to be back, from its begin, where the router was being power-cycled. What is not back by
+/// then is switched on by the next start.
+pub const DRAIN_POWER: Duration = Duration::from_secs(25);
 /// How long it waits for the state to be saved, after that.
 pub const DRAIN_STATE: Duration = Duration::from_secs(5);
 /// Requests for the status that may wait.
@@ -38,6 +44,8 @@ pub struct Ports {
     pub store: Arc<dyn StateStore>,
     /// Who looks at the way to the Internet.
     pub probe: Arc<dyn PathProbe>,
+    /// What switches the plug that feeds the router, if anything does.
+    pub plugs: Option<Arc<dyn PowerSwitches>>,
     /// The clocks and the timer.
     pub clock: Arc<dyn Clock>,
     /// The connections behind provider, verifier and probe.
@@ -61,14 +69,26 @@ pub trait View: Send {
 /// Asks a running engine. The answer comes from its loop, so it also proves that the loop turns.
 #[derive(Clone)]
 pub struct Handle {
-    requests: mpsc::Sender<oneshot::Sender<Status>>,
+    requests: mpsc::Sender<Request>,
+}
+
+enum Request {
+    Status(oneshot::Sender<Status>),
+    History(oneshot::Sender<History>),
 }
 
 impl Handle {
     /// The status; `None` once the engine has ended or while too many ask.
     pub async fn status(&self) -> Option<Status> {
         let (sender, receiver) = oneshot::channel();
-        self.requests.try_send(sender).ok()?;
+        self.requests.try_send(Request::Status(sender)).ok()?;
+        receiver.await.ok()
+    }
+
+    /// What was counted; `None` as above.
+    pub async fn history(&self) -> Option<History> {
+        let (sender, receiver) = oneshot::channel();
+        self.requests.try_send(Request::History(sender)).ok()?;
         receiver.await.ok()
     }
 }
@@ -79,7 +99,7 @@ pub struct DdnsEngine {
     ports: Ports,
     views: Vec<Box<dyn View>>,
     capacity: usize,
-    requests: mpsc::Receiver<oneshot::Sender<Status>>,
+    requests: mpsc::Receiver<Request>,
 }
 
 impl DdnsEngine {
@@ -107,18 +127,22 @@ impl DdnsEngine {
         (Self { engine, ports, views, capacity: config.event_capacity, requests }, Handle { requests: sender })
     }
 
-    /// Runs until `shutdown` completes, then ends what is under way within [`DRAIN_UPDATES`] and [`DRAIN_STATE`].
+    /// Runs until `shutdown` completes, then ends what is under way within [`DRAIN_UPDATES`], [`DRAIN_POWER`]
+    /// and [`DRAIN_STATE`].
     pub async fn run(mut self, shutdown: impl Future<Output = ()> + Send) {
         let mut work = Work::default();
         self.step(Event::Started, &mut work);
         self.turn(&mut work, shutdown).await;
         work.news.clear();
         self.step(Event::Shutdown, &mut work);
-        let updates = self.ports.clock.now() + DRAIN_UPDATES;
-        self.drain(&mut work, updates).await;
+        let begin = self.ports.clock.now();
+        self.drain(&mut work, begin + DRAIN_UPDATES, true).await;
+        if self.engine.owes_power() {
+            self.drain(&mut work, begin + DRAIN_POWER, true).await;
+        }
         work.actions.clear();
         let state = self.ports.clock.now() + DRAIN_STATE;
-        self.drain(&mut work, state).await;
+        self.drain(&mut work, state, false).await;
     }
 
     async fn turn(&mut self, work: &mut Work, shutdown: impl Future<Output = ()> + Send) {
@@ -133,9 +157,21 @@ impl DdnsEngine {
                 () = &mut shutdown => return,
                 Some(event) = work.actions.next() => self.step(event, work),
                 Some(result) = work.save.next() => self.step(Event::Saved(result), work),
-                Some(reply) = self.requests.recv() => { let _ = reply.send(self.engine.status()); }
+                Some(request) = self.requests.recv() => self.answer(request, work),
                 Some(news) = work.news.next() => self.news(news, work),
                 () = &mut timer.sleep => self.step(Event::Tick, work),
+            }
+        }
+    }
+
+    fn answer(&mut self, request: Request, work: &mut Work) {
+        // Whoever asked may have gone.
+        match request {
+            Request::Status(reply) => drop(reply.send(self.engine.status())),
+            Request::History(reply) => {
+                // Time counts up to now.
+                self.step(Event::Tick, work);
+                drop(reply.send(self.engine.history()));
             }
         }
     }
@@ -155,14 +191,18 @@ impl DdnsEngine {
         }
     }
 
-    async fn drain(&mut self, work: &mut Work, until: Instant) {
+    async fn drain(&mut self, work: &mut Work, until: Instant, power: bool) {
         let mut timeout = self.ports.clock.sleep_until(until);
-        while !(work.actions.is_empty() && work.save.is_empty()) {
+        let clock = Arc::clone(&self.ports.clock);
+        let mut timer = Timer::default();
+        while !(work.actions.is_empty() && work.save.is_empty()) || (power && self.engine.owes_power()) {
+            timer.set(&*clock, self.engine.deadline());
             tokio::select! {
                 biased;
                 Some(event) = work.actions.next() => self.step(event, work),
                 Some(result) = work.save.next() => self.step(Event::Saved(result), work),
                 () = &mut timeout => return,
+                () = &mut timer.sleep => self.step(Event::Tick, work),
             }
         }
     }
@@ -210,6 +250,18 @@ impl DdnsEngine {
                 let provider = Arc::clone(&self.ports.providers[provider.0]);
                 work.actions
                     .push(async move { Event::Updated { record, result: provider.update(&request).await } }.boxed());
+            }
+            Action::Plug { plug, order } => {
+                let switch = self.ports.plugs.as_ref().map(|plugs| plugs.open(&plug));
+                let unknown =
+                    || PlugError::Refused { at: plug.endpoint, what: "this program switches no plugs".into() };
+                let carrying_out = async move {
+                    match switch {
+                        Some(switch) => switch.carry_out(order).await,
+                        None => Err(unknown()),
+                    }
+                };
+                work.actions.push(carrying_out.map(Event::Plug).boxed());
             }
             Action::Probe => {
                 let probe = Arc::clone(&self.ports.probe);

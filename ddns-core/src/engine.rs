@@ -4,6 +4,7 @@ mod addresses;
 mod drift;
 mod effects;
 mod lane;
+mod persist;
 mod record;
 mod retrying;
 mod source;
@@ -21,16 +22,15 @@ use crate::config::{Config, PluginChoice, ProviderId, RecordSpec, SourceId};
 use crate::ports::{PathReport, TargetReport};
 use crate::readiness::{Readiness, ReadinessMachine};
 use crate::record::RecordKey;
+use crate::recovery::{Around, Recovery};
 use crate::state::SavedState;
 use crate::time::{Instant, Wall};
+use crate::uptime::{History, Uptime};
 use lane::Lane;
 use record::Record;
 use retrying::Retrying;
 use source::Source;
 
-/// A save that takes longer than this hangs.
-const SAVE_HANGS: Duration = Duration::from_secs(10);
-const SAVE_HANGS_SAID: &str = "the disk has not answered for 10 seconds";
 /// Later than any turn of a loop that is awake.
 const ASLEEP: Duration = Duration::from_secs(30);
 
@@ -45,11 +45,15 @@ pub struct Engine {
     lanes: Vec<Lane>,
     sources: Vec<Source>,
     readiness: ReadinessMachine,
+    recovery: Recovery,
+    uptime: Uptime,
     reached: bool,
     ever_reached: bool,
     store: Retrying,
     saved: SavedState,
     saving_since: Option<Instant>,
+    /// The save under way holds the intent to switch a plug off.
+    saving_intent: bool,
     busy: Vec<bool>,
     in_flight: u32,
     connections_kept: bool,
@@ -103,11 +107,14 @@ impl Engine {
             lanes,
             sources: config.sources.iter().map(source).collect(),
             readiness: ReadinessMachine::new(config.probe_interval),
+            recovery: Recovery::new(config.recovery.clone(), config.dry_run, &saved.recovery, start.now, start.wall),
+            uptime: Uptime::new(saved.history.clone(), start.now, start.wall),
             reached: false,
             ever_reached: false,
             store: Retrying::given_up(start.not_durable),
             saved,
             saving_since: None,
+            saving_intent: false,
             busy: vec![false; config.providers.len()],
             in_flight: 0,
             connections_kept: false,
@@ -132,6 +139,7 @@ impl Engine {
         }
         self.now = self.now.max(now);
         self.wall = wall;
+        self.uptime.pass(self.now, wall, late.unwrap_or_default());
         let readiness_before = self.readiness.state();
         match event {
             Event::Started => self.started(&mut effects),
@@ -142,12 +150,22 @@ impl Engine {
             Event::Updated { record, result } => self.updated(record, result, &mut effects),
             Event::Probed(report) => {
                 self.in_flight = self.in_flight.saturating_sub(1);
+                self.recovery.probed(self.now, &report);
                 self.readiness.probed(self.now, &report, &mut self.jitter);
+                self.uptime.judged(self.readiness.state() == Readiness::Ready);
                 self.readiness_follows(readiness_before, &report, &mut effects);
+            }
+            Event::Plug(result) => {
+                self.in_flight = self.in_flight.saturating_sub(1);
+                let around = around(&self.readiness, &self.store, (self.now, self.wall), self.draining);
+                self.recovery.told(around, result, &mut self.jitter, &mut effects.transitions);
             }
             Event::Saved(result) => self.saved(result.err(), &mut effects),
             Event::Tick => {}
-            Event::Shutdown => self.draining = true,
+            Event::Shutdown => {
+                self.draining = true;
+                self.uptime.end();
+            }
         }
         if let Some(late) = late {
             self.woke(late, &mut effects);
@@ -157,21 +175,24 @@ impl Engine {
         if from != to {
             effects.transitions.push(Transition::Readiness { from, to });
         }
+        self.uptime.observe(self.recovery.line(), &effects.transitions);
+        self.persist(&mut effects);
         effects
     }
 
     /// The time at which [`Event::Tick`] is wanted next.
     pub fn deadline(&self) -> Option<Instant> {
+        let recovery = self.recovery.deadline(self.draining);
         if self.draining {
-            return None;
+            return recovery;
         }
         let records =
             self.records.iter().filter_map(|record| record.deadline(self.is_free(record.spec.provider))).min();
         let lanes = self.lanes.iter().filter_map(Lane::deadline).min();
         let sources = self.sources.iter().filter_map(|source| source.watching.deadline()).min();
-        let save = self.store.deadline().filter(|_| self.durable && self.saving_since.is_none());
-        let hang = self.saving_since.filter(|_| self.store.error().is_none()).map(|since| since + SAVE_HANGS);
-        [records, lanes, save, hang, sources, self.readiness.deadline(), self.audit_at].into_iter().flatten().min()
+        let mark = Some(self.uptime.deadline());
+        let rest = [self.readiness.deadline(), self.audit_at, recovery, mark];
+        [records, lanes, sources, self.save_deadline()].into_iter().chain(rest).flatten().min()
     }
 
     /// How late it is, if nobody came when something was due: the host slept.
@@ -186,6 +207,7 @@ impl Engine {
     fn woke(&mut self, late: Duration, effects: &mut Effects) {
         effects.transitions.push(Transition::Woke { late });
         self.readiness.addresses_changed(self.now);
+        self.recovery.woke();
         self.look_again(effects);
         // What came late may be an answer from before.
         self.doubt_all();
@@ -251,23 +273,6 @@ impl Engine {
         }
     }
 
-    fn saved(&mut self, error: Option<crate::ports::SaveError>, effects: &mut Effects) {
-        self.saving_since = None;
-        match error {
-            None => {
-                if self.store.worked() {
-                    effects.transitions.push(Transition::StoreRestored);
-                }
-            }
-            Some(error) => {
-                let what = crate::error_chain(&error);
-                if self.store.failed(self.now, what.clone(), &mut self.jitter) {
-                    effects.transitions.push(Transition::StoreFailed { what });
-                }
-            }
-        }
-    }
-
     /// An outage puts what we verified in doubt; its end is the time to look.
     fn readiness_follows(&mut self, before: Readiness, report: &PathReport, effects: &mut Effects) {
         let after = self.readiness.state();
@@ -307,12 +312,15 @@ impl Engine {
         if !self.draining {
             self.act(effects);
         }
+        let around = around(&self.readiness, &self.store, (self.now, self.wall), self.draining);
+        if let Some((plug, order)) = self.recovery.advance(around, &mut effects.transitions) {
+            self.send(Action::Plug { plug, order }, effects);
+        }
         let wants = self.records.iter().any(|record| record.wants_provider(self.now));
         if self.connections_kept && self.in_flight == 0 && !wants {
             self.connections_kept = false;
             effects.actions.push(Action::CloseIdle);
         }
-        self.persist(effects);
         let converged = self.converged();
         if converged != self.converged {
             self.converged = converged;
@@ -358,31 +366,6 @@ impl Engine {
         effects.actions.push(action);
     }
 
-    fn persist(&mut self, effects: &mut Effects) {
-        if let Some(since) = self.saving_since {
-            let hangs = self.now.saturating_since(since) >= SAVE_HANGS;
-            if hangs && self.store.hangs(SAVE_HANGS_SAID) {
-                effects.transitions.push(Transition::StoreFailed { what: SAVE_HANGS_SAID.to_owned() });
-            }
-            return;
-        }
-        if !self.durable {
-            return;
-        }
-        let retry = self.store.due(self.now);
-        if self.store.error().is_some() && !retry {
-            return;
-        }
-        let mut changed = retry;
-        for record in &mut self.records {
-            changed |= record.save_into(&mut self.saved, self.now, self.wall);
-        }
-        if changed {
-            self.saving_since = Some(self.now);
-            effects.persist = Some(self.saved.clone());
-        }
-    }
-
     /// Whether all is right: of every name at least one record is proven, and none is wrong.
     fn converged(&self) -> bool {
         // The two records of a bare name stand beside each other.
@@ -406,15 +389,37 @@ impl Engine {
             converged: self.converged(),
             records: self.records.iter().map(Record::status).collect(),
             sources: self.sources.iter().map(Source::status).collect(),
+            recovery: self.recovery.status(self.now),
             store_error: self.store.error().cloned(),
             folded: self.folded,
         }
     }
 
+    /// What was counted.
+    pub fn history(&self) -> History {
+        self.uptime.history()
+    }
+
     /// Whether nothing is under way that a shutdown should wait for.
     pub const fn idle(&self) -> bool {
-        self.in_flight == 0 && self.saving_since.is_none()
+        self.in_flight == 0 && self.saving_since.is_none() && !self.owes_power()
     }
+
+    /// Whether power was taken from the router and is not known to be back.
+    pub const fn owes_power(&self) -> bool {
+        self.recovery.owes_power()
+    }
+}
+
+/// What recovery has to know of the rest.
+fn around<'a>(
+    readiness: &ReadinessMachine,
+    store: &'a Retrying,
+    (now, wall): (Instant, Wall),
+    ending: bool,
+) -> Around<'a> {
+    let not_durable = store.error().map(String::as_str);
+    Around { now, wall, readiness: readiness.state(), not_durable, ending }
 }
 
 /// The lane that a record's address comes from. Both families of a source and interface have one, since a change of

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::config::{Settings, Variable};
+use crate::config::{STATE_STORE_TYPE, Settings, Variable};
 use crate::ports::{LoadError, SaveError, StateStore};
 use crate::registry::{Factory, Parts};
 use crate::state::SavedState;
@@ -37,7 +37,14 @@ impl Factory<dyn StateStore> for MemoryStoreFactory {
         &[]
     }
 
-    fn build(&self, _settings: &mut Settings<'_>, _parts: &Parts<'_>) -> Option<Arc<dyn StateStore>> {
+    fn build(&self, settings: &mut Settings<'_>, parts: &Parts<'_>) -> Option<Arc<dyn StateStore>> {
+        if parts.config.recovery.allowed {
+            settings.problem(
+                &STATE_STORE_TYPE,
+                "a crash while the router is off would be forgotten",
+                "choose another store, or unset DDNS_ALLOW_PHYSICAL_RECOVERY",
+            );
+        }
         Some(Arc::new(MemoryStore::default()))
     }
 }

@@ -5,23 +5,44 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ports::RecordHandle;
+use crate::ports::{PlugAddress, RecordHandle};
 use crate::time::Wall;
+use crate::uptime::History;
 
 /// The newest format this version writes and reads.
-pub const STATE_FORMAT: u32 = 1;
+pub const STATE_FORMAT: u32 = 2;
 
 /// The engine's memory: only what could not be learned again after a crash.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct SavedState {
     /// By record key (`name type`).
     pub(crate) records: BTreeMap<String, StateRecord>,
+    /// Since format 2.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) recovery: RecoveryState,
+    /// Since format 2.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) history: History,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl SavedState {
     /// The records by key (`name type`).
     pub fn records(&self) -> impl Iterator<Item = (&str, &StateRecord)> {
         self.records.iter().map(|(key, record)| (key.as_str(), record))
+    }
+
+    /// What recovery has done, and what it owes.
+    pub const fn recovery(&self) -> &RecoveryState {
+        &self.recovery
+    }
+
+    /// What was counted.
+    pub const fn history(&self) -> &History {
+        &self.history
     }
 }
 
@@ -53,6 +74,50 @@ impl StateRecord {
     pub(crate) const fn new() -> Self {
         Self { confirmed: None, pending: None, written_at: None, asked_until: None, proxied: false, handle: None }
     }
+}
+
+/// What has to be known of recovery after a crash.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct RecoveryState {
+    /// Power is off, or may be: it is switched on before anything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) intent: Option<Intent>,
+    /// When the attempts of the last 24 hours began, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) attempts: Vec<Wall>,
+    /// Attempts in a row that did not help; one whose outcome is not known counts.
+    #[serde(default)]
+    pub(crate) failures: u32,
+    /// The plug as it was seen first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) device: Option<KnownDevice>,
+}
+
+impl RecoveryState {
+    /// The plug that has to be switched on, if one has.
+    pub fn intent(&self) -> Option<&Intent> {
+        self.intent.as_ref()
+    }
+}
+
+/// The intent to switch a plug off, kept until it is certainly on again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Intent {
+    /// Which plug.
+    pub plug: PlugAddress,
+    /// What tells the device from others, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Since when.
+    pub at: Wall,
+}
+
+/// A device that was seen in a place.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct KnownDevice {
+    pub(crate) plug: PlugAddress,
+    pub(crate) device: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,7 +178,7 @@ mod tests {
         };
         state.records.insert("vpn.example.com A".into(), record);
         assert_eq!(SavedState::decode(&state.encode()).unwrap(), state);
-        assert!(matches!(SavedState::decode(br#"{"format":2,"anything":1}"#), Err(DecodeError::Newer(2))));
+        assert!(matches!(SavedState::decode(br#"{"format":3,"anything":1}"#), Err(DecodeError::Newer(3))));
         assert!(matches!(SavedState::decode(b"{"), Err(DecodeError::Malformed(_))));
         assert!(matches!(SavedState::decode(br#"{"format":1}"#), Err(DecodeError::Malformed(_))));
     }

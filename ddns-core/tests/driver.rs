@@ -4,19 +4,20 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ddns_core::address::{AddressFlags, Hint, InterfaceAddress, IpChangeEvent, Snapshot};
+use ddns_core::address::{AddressFlags, Family, Hint, InterfaceAddress, IpChangeEvent, Snapshot};
 use ddns_core::config::{Config, SecretFile, SecretFiles, Settings, VARIABLES};
 use ddns_core::driver::{Connections, DdnsEngine, Handle, Ports, View};
 use ddns_core::engine::{Status, Transition};
 use ddns_core::memory_store::MemoryStore;
 use ddns_core::ports::{
-    Answer, Clock, DnsProvider, IpSource, LoadError, Observed, PathProbe, PathReport, ProviderError, SaveError,
-    SourceError, StateStore, TargetReport, UpdateKind, UpdateRequest, UpdateResult, Verifier, Vote,
+    Answer, Clock, DnsProvider, IpSource, LanReport, LoadError, Observed, PathProbe, PathReport, PlugAddress,
+    PlugChoice, PlugError, PlugOrder, PlugReport, PowerSwitch, PowerSwitches, ProviderError, SaveError, SourceError,
+    StateStore, TargetReport, UpdateKind, UpdateRequest, UpdateResult, Verifier, Vote,
 };
 use ddns_core::record::RecordKey;
 use ddns_core::state::SavedState;
@@ -40,6 +41,10 @@ struct World {
     updates_begun: AtomicUsize,
     updates_dropped: AtomicUsize,
     log: Mutex<Vec<Transition>>,
+    wan_down: AtomicBool,
+    power_off: AtomicBool,
+    /// The plug answers nothing but an order to switch off.
+    plug_deaf: AtomicBool,
 }
 
 impl World {
@@ -140,7 +145,36 @@ impl Verifier for Port {
 #[async_trait]
 impl PathProbe for Port {
     async fn probe(&self) -> PathReport {
-        PathReport { targets: vec![TargetReport::new("model", None, None)], lan: None }
+        let silent = self.0.wan_down.load(SeqCst).then(|| "no answer".to_owned());
+        let target = |name: &str| TargetReport::new(name, Some(Family::V4), silent.clone());
+        let lan = LanReport { carrier: Some(true), routers: Vec::new() };
+        PathReport { targets: ["11.9.0.1:443", "11.9.0.2:443"].map(target).into(), lan: Some(lan) }
+    }
+}
+
+#[async_trait]
+impl PowerSwitch for Port {
+    async fn carry_out(&self, order: PlugOrder) -> Result<PlugReport, PlugError> {
+        time::sleep(Duration::from_millis(100)).await;
+        match order {
+            PlugOrder::Off { .. } => self.0.power_off.store(true, SeqCst),
+            PlugOrder::Look | PlugOrder::On if self.0.plug_deaf.load(SeqCst) => {
+                return Err(PlugError::Unreachable { at: "192.0.2.9".into(), cause: "no route".into() });
+            }
+            PlugOrder::Look => {}
+            PlugOrder::On => self.0.power_off.store(false, SeqCst),
+        }
+        Ok(PlugReport { on: !self.0.power_off.load(SeqCst), device: None })
+    }
+}
+
+impl PowerSwitches for Port {
+    fn configured(&self) -> Option<&PlugChoice> {
+        None
+    }
+
+    fn open(&self, _plug: &PlugAddress) -> Arc<dyn PowerSwitch> {
+        Arc::new(self.clone())
     }
 }
 
@@ -185,10 +219,16 @@ async fn engine(world: &Arc<World>) -> (DdnsEngine, Handle, Arc<MemoryStore>) {
 }
 
 async fn engine_with(world: &Arc<World>, store: Arc<dyn StateStore>) -> (DdnsEngine, Handle) {
-    let environment = [("DDNS_RECORDS", "vpn.example.com:A"), ("DDNS_MIN_UPDATE_INTERVAL_SECS", "0")];
+    let environment = [
+        ("DDNS_RECORDS", "vpn.example.com:A"),
+        ("DDNS_MIN_UPDATE_INTERVAL_SECS", "0"),
+        ("DDNS_ALLOW_PHYSICAL_RECOVERY", "true"),
+    ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut settings = Settings::new(environment, VARIABLES, &NoFiles);
-    let config = Config::read(&mut settings);
+    let mut config = Config::read(&mut settings);
+    let plug = PlugAddress { kind: "model".into(), endpoint: "http://192.0.2.9:80".into(), details: [].into() };
+    config.recovery.plug = Some(PlugChoice { plug, has_timer: false, reachable_without_router: true });
     world.hold("11.0.0.1");
     let port = Port(Arc::clone(world), time::Instant::now());
     let ports = Ports {
@@ -197,6 +237,7 @@ async fn engine_with(world: &Arc<World>, store: Arc<dyn StateStore>) -> (DdnsEng
         verifier: Arc::new(port.clone()),
         store,
         probe: Arc::new(port.clone()),
+        plugs: Some(Arc::new(port.clone())),
         clock: Arc::new(port.clone()),
         connections: Arc::new(port.clone()),
     };
@@ -359,4 +400,55 @@ async fn a_disk_that_never_answers_does_not_keep_dns_from_being_right() {
     };
     tokio::join!(story, engine.run(ended.map(drop)));
     assert!(world.holds_record("11.0.0.1"));
+}
+
+/// The line is dead for long enough; the story ends while the router is off.
+async fn power_goes(world: &Arc<World>) -> (Duration, Arc<MemoryStore>) {
+    let (begun, store) = during(world, async |handle| {
+        until(&handle, Status::ready).await;
+        world.wan_down.store(true, SeqCst);
+        while !world.power_off.load(SeqCst) {
+            time::sleep(Duration::from_millis(100)).await;
+        }
+        time::sleep(Duration::from_secs(3)).await;
+        time::Instant::now()
+    })
+    .await;
+    (begun.elapsed(), store)
+}
+
+/// FAULTS 59: SIGTERM while the router is off.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_while_the_router_is_off_switches_it_on() {
+    let world = Arc::<World>::default();
+    let (took, store) = power_goes(&world).await;
+    assert!(!world.power_off.load(SeqCst));
+    assert!(took < Duration::from_secs(2), "{took:?} of the paused clock");
+    assert!(store.load().await.unwrap().unwrap().recovery().intent().is_none());
+}
+
+/// It tries for 25 seconds; what is not confirmed by then is the next start's first work.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_leaves_the_intent_if_the_plug_does_not_answer() {
+    let world = Arc::<World>::default();
+    let (took, store) = {
+        let world = Arc::clone(&world);
+        let deaf = tokio::spawn({
+            let world = Arc::clone(&world);
+            async move {
+                while !world.power_off.load(SeqCst) {
+                    time::sleep(Duration::from_millis(10)).await;
+                }
+                // The answer to the order itself still comes.
+                time::sleep(Duration::from_millis(500)).await;
+                world.plug_deaf.store(true, SeqCst);
+            }
+        });
+        let ended = power_goes(&world).await;
+        deaf.await.unwrap();
+        ended
+    };
+    assert!(took >= Duration::from_secs(25) && took < Duration::from_secs(30), "{took:?} of the paused clock");
+    let saved = store.load().await.unwrap().unwrap();
+    assert_eq!(saved.recovery().intent().map(|intent| &*intent.plug.endpoint), Some("http://192.0.2.9:80"));
 }

@@ -1,10 +1,12 @@
 //! Every format of the state that was ever released is read, with all that it says.
 
+use std::time::Duration;
+
 use ddns_core::state::{STATE_FORMAT, SavedState};
 use ddns_core::time::Wall;
 
 /// The same state, as each format wrote it. A new format without its file does not compile.
-const FORMATS: [&str; STATE_FORMAT as usize] = [include_str!("formats/1.json")];
+const FORMATS: [&str; STATE_FORMAT as usize] = [include_str!("formats/1.json"), include_str!("formats/2.json")];
 
 /// FAULTS 53, seed 001 phase 15.
 #[test]
@@ -22,6 +24,16 @@ fn every_format_that_was_ever_written_is_read_whole() {
         assert_eq!(vpn.written_at, Some(Wall::from_millis(1_799_999_999_999)));
         assert_eq!(vpn.handle.as_ref().map(|handle| &*handle.0), Some("0123456789abcdef/fedcba9876543210"));
         assert!(vpn.proxied && vpn.pending.is_none());
+        if format >= 2 {
+            let intent = state.recovery().intent().unwrap();
+            assert_eq!((&*intent.plug.kind, intent.device.as_deref()), ("shelly1", Some("a8032ab12345")));
+            let history = state.history();
+            assert_eq!((history.outages.len(), history.changes.len(), history.loops), (2, 1, (100, 98)));
+            let summary = history.summary(Wall::from_millis(1_799_999_995_000), Duration::from_secs(400 * 86_400));
+            assert_eq!(summary.known, Duration::from_secs(91 * 3600 + 1));
+        } else {
+            assert!(state.recovery().intent().is_none() && state.history().outages.is_empty());
+        }
         // What is written again is the newest format, and says the same.
         assert_eq!(SavedState::decode(&state.encode()).unwrap(), state, "format {format}");
     }

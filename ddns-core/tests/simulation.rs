@@ -128,3 +128,27 @@ fn a_process_may_end_after_any_effect() {
     }
     assert!(points > 300, "{points} points are too few to mean anything");
 }
+
+/// FAULTS 59: a power cycle, with an end of the process after every single effect and outcome. The plug ends on, and so
+/// does the router, with the plug's own timer and without one.
+#[test]
+fn a_process_may_end_at_any_point_of_a_power_cycle() {
+    let (mut points, mut cycles) = (0, 0);
+    for (seed, timer) in [(0, true), (1, false)] {
+        let cycle = |point| {
+            World::power_cycle(seed, timer, point).unwrap_or_else(|violation| {
+                panic!("seed {seed}, timer: {timer}, after {point:?}: {violation:?}");
+            })
+        };
+        let (undisturbed, once) = cycle(None);
+        assert_eq!(once, 1, "seed {seed}: the router is cycled");
+        for point in 1..=undisturbed {
+            cycles += cycle(Some(point)).1;
+        }
+        points += undisturbed;
+    }
+    assert!(
+        points > 100 && cycles as u64 > points / 2,
+        "{points} points and {cycles} cycles are too few to mean anything"
+    );
+}

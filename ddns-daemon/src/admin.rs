@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ddns_core::driver::Handle;
+use ddns_core::ports::Clock;
+use ddns_linux::BootClock;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use http_body_util::Full;
@@ -17,10 +19,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::Value;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
 use crate::wireguard::Tunnel;
+use crate::{history, recover};
 
 /// Connections at a time; further ones wait in the kernel's queue.
 const AT_ONCE: usize = 8;
@@ -111,14 +115,19 @@ async fn answer(
     if let Some(tunnel) = tunnel.filter(|_| path == "/wireguard") {
         return Ok(handshakes(&tunnel).await);
     }
-    if path != "/healthz" && path != "/readyz" {
+    if path == "/v1/history" {
+        let history = timeout(LIMIT / 2, handle.history()).await.ok().flatten();
+        return Ok(json(history.map(|history| history::document(&history, BootClock.wall()))));
+    }
+    if !["/healthz", "/readyz", "/v1/recovery"].contains(&path) {
         return Ok(text(
             StatusCode::NOT_FOUND,
-            "there are /healthz and /readyz, and /wireguard with DDNS_WIREGUARD_INTERFACE\n",
+            "there are /healthz, /readyz, /v1/history and /v1/recovery, and /wireguard with DDNS_WIREGUARD_INTERFACE\n",
         ));
     }
     Ok(match timeout(LIMIT / 2, handle.status()).await.ok().flatten() {
-        None => text(StatusCode::SERVICE_UNAVAILABLE, "the loop does not answer\n"),
+        None => json(None),
+        Some(status) if path == "/v1/recovery" => json(Some(recover::document(&status.recovery, BootClock.now()))),
         Some(_) if path == "/healthz" => text(StatusCode::OK, "ok\n"),
         Some(status) if status.ready() => text(StatusCode::OK, "ready\n"),
         Some(status) => {
@@ -140,6 +149,15 @@ async fn handshakes(tunnel: &Tunnel) -> Response<Full<Bytes>> {
         lines.push_str(&format!("{peer} {age}\n"));
     }
     text(StatusCode::OK, lines)
+}
+
+fn json(document: Option<Value>) -> Response<Full<Bytes>> {
+    let Some(document) = document else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "the loop does not answer\n");
+    };
+    let mut response = Response::new(Full::new(format!("{document}\n").into()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -7,6 +7,7 @@ use ddns_core::driver::View;
 use ddns_core::engine::{Status, Transition};
 use ddns_core::ports::UpdateKind;
 use ddns_core::publish::Why;
+use ddns_core::recovery::RecoveryNews;
 use ddns_core::time::Instant;
 use ddns_core::verify::{Verdict, Whom};
 use tracing::{debug, error, info, warn};
@@ -146,10 +147,36 @@ fn log(now: Instant, at_ns: u64, transition: &Transition) {
         Transition::Readiness { from, to } => info!(%from, %to, at_ns, "Readiness changed"),
         Transition::Converged(true) => info!(at_ns, "All records are verified"),
         Transition::Converged(false) => info!(at_ns, "Not all records are verified"),
+        Transition::Recovery(news) => recovery(now, at_ns, news),
         Transition::StoreFailed { what } => {
             error!(error = what, at_ns, "State can't be kept: degraded, not durable; DNS work goes on");
         }
         Transition::StoreRestored => info!(at_ns, "State is kept again"),
+    }
+}
+
+fn recovery(now: Instant, at_ns: u64, news: &RecoveryNews) {
+    match news {
+        RecoveryNews::Held(why) => {
+            let in_secs = why.until().map(|until| until.saturating_since(now).as_secs());
+            if why.needs_a_person() {
+                error!(%why, in_secs, at_ns, "The router is not power-cycled");
+            } else {
+                info!(%why, in_secs, at_ns, "The router is not power-cycled");
+            }
+        }
+        RecoveryNews::PlugFails(why) => error!(%why, at_ns, "The plug can't be relied on"),
+        RecoveryNews::Cycles { attempt } => warn!(attempt, at_ns, "Power-cycling the router"),
+        RecoveryNews::PowerOff => warn!(at_ns, "The router is off"),
+        RecoveryNews::OffFailed(error) => {
+            error!(error, at_ns, "The plug did not confirm that the router is off; it is switched on to be sure");
+        }
+        RecoveryNews::PowerOn { failures } => info!(failures, at_ns, "The router is on"),
+        RecoveryNews::OnFailed { what, failures } => {
+            error!(error = what, failures, at_ns, "The router can't be switched on; trying again");
+        }
+        RecoveryNews::Helped => info!(at_ns, "The line is back after the power cycle"),
+        RecoveryNews::DidNotHelp { failures } => error!(failures, at_ns, "The power cycle did not help"),
     }
 }
 

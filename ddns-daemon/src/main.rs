@@ -1,11 +1,14 @@
 //! ddnsd: introduces the core and the adapters to each other, and to the operator.
 
 mod admin;
+mod client;
 mod doctor;
+mod history;
 mod log_view;
 mod notify;
 mod on_change;
 mod online;
+mod recover;
 mod run;
 mod state;
 mod telemetry;
@@ -44,6 +47,18 @@ enum Verb {
     },
     /// Say what this host grants and lacks, one line each with the remedy: 0 nothing is wrong, 2 something is
     Doctor,
+    /// What a running ddnsd has counted: uptime, outages, changes
+    History {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Whether the router would be power-cycled, how, and why not: 0 the plug is fit for it, 2 it is not
+    Recover {
+        /// Switch nothing; a running ddnsd alone decides when power goes
+        #[arg(long, required = true)]
+        dry_run: bool,
+    },
     /// Print all variables, as Markdown
     Variables,
     /// The state that is kept over restarts
@@ -71,6 +86,11 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Verb::Doctor => doctor::run(),
+        Verb::History { json } => history::run(json),
+        Verb::Recover { .. } => match wiring::wire(std::env::vars_os()) {
+            Ok(wired) => recover::dry_run(&wired),
+            Err(wrong) => refuse(&wrong),
+        },
         Verb::State(verb) => state::run(&verb),
         Verb::StoreWorker { arguments } => ddns_store_sled::worker(arguments.into_iter()),
         Verb::Check { online } => match wiring::wire(std::env::vars_os()) {

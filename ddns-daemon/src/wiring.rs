@@ -98,10 +98,15 @@ fn worker() -> Command {
     command
 }
 
+/// The environment, of which single variables are wanted; what is wrong with the others is not looked at.
+pub(crate) fn settings(environment: impl Iterator<Item = (OsString, OsString)>) -> Settings<'static> {
+    let environment = environment.map(|(name, value)| (text(name), text(value)));
+    Settings::new(environment, &registry().variables(), &Files)
+}
+
 /// Where the stores keep the state, by the variables about that alone.
 pub(crate) fn state_directory(environment: impl Iterator<Item = (OsString, OsString)>) -> Result<PathBuf, Wrong> {
-    let environment = environment.map(|(name, value)| (text(name), text(value)));
-    let mut settings = Settings::new(environment, &registry().variables(), &Files);
+    let mut settings = settings(environment);
     if settings.text(&STATE_STORE_TYPE).is_some_and(|kind| kind == MemoryStoreFactory.name()) {
         settings.problem(&STATE_STORE_TYPE, "this store keeps no state", "choose another store");
     }
@@ -167,6 +172,7 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
                 wan: stack.probe(config.probe_targets.clone()),
                 lan: LanProbe::new(config.router),
             }),
+            plugs: plugins.plugs,
             clock,
             connections: stack,
         };

@@ -102,6 +102,7 @@ impl World {
         for action in effects.actions {
             match action {
                 Action::Watch { .. } | Action::LookAgain { .. } | Action::AddressesHeld(_) | Action::CloseIdle => {}
+                Action::Plug { .. } => unreachable!("no plug is configured"),
                 Action::Probe => self
                     .answer(Event::Probed(PathReport { targets: vec![TargetReport::new("t", None, None)], lan: None })),
                 Action::Resolve { record, ask, .. } => {

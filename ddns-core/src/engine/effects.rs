@@ -5,10 +5,14 @@ use std::time::Duration;
 use crate::address::{Distress, Family, Hint, IpChangeEvent};
 use crate::config::{DriftPolicy, ProviderId, SourceId};
 use crate::discovery::{Election, Nat};
-use crate::ports::{Observed, PathReport, ProviderError, SaveError, UpdateKind, UpdateRequest, UpdateResult, Vote};
+use crate::ports::{
+    Observed, PathReport, PlugAddress, PlugOrder, ProviderError, SaveError, UpdateKind, UpdateRequest, UpdateResult,
+    Vote,
+};
 use crate::publish::Failure;
 use crate::readiness::Readiness;
 use crate::record::RecordKey;
+use crate::recovery::{PlugResult, RecoveryNews};
 use crate::selection::Rejection;
 use crate::state::SavedState;
 use crate::time::Instant;
@@ -67,6 +71,8 @@ pub enum Event {
     },
     /// The outcome of [`Action::Probe`].
     Probed(PathReport),
+    /// The outcome of [`Action::Plug`].
+    Plug(PlugResult),
     /// The outcome of [`Effects::persist`].
     Saved(Result<(), SaveError>),
     /// [`super::Engine::deadline`] has come.
@@ -75,7 +81,8 @@ pub enum Event {
     Shutdown,
 }
 
-/// Something to do. All of them are best effort: repeated after a crash without harm.
+/// Something to do. All but one are best effort: repeated after a crash without harm. To switch a plug off is
+/// *durable*: it comes only after the intent is on disk, so that every later start switches it on again.
 #[derive(Debug)]
 pub enum Action {
     /// Watch a source (again).
@@ -121,6 +128,13 @@ pub enum Action {
     },
     /// Look at the way to the Internet.
     Probe,
+    /// Tell the plug that feeds the router.
+    Plug {
+        /// Which one.
+        plug: PlugAddress,
+        /// What.
+        order: PlugOrder,
+    },
     /// Addresses have gone: connections from any but these are dead (traps 31 and 32).
     AddressesHeld(Vec<IpAddr>),
     /// A run is over: close what is kept open.
@@ -337,6 +351,8 @@ pub enum Transition {
     },
     /// All records are proven, or no longer all.
     Converged(bool),
+    /// Something happened to recovery.
+    Recovery(RecoveryNews),
     /// State can't be saved.
     StoreFailed {
         /// Why.

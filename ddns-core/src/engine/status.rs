@@ -4,6 +4,7 @@ use crate::discovery::{Election, Nat};
 use crate::publish::State;
 use crate::readiness::Readiness;
 use crate::record::RecordKey;
+use crate::recovery::RecoveryStatus;
 
 /// The state of everything at one moment, for views.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,6 +17,8 @@ pub struct Status {
     pub records: Vec<RecordStatus>,
     /// Source by source.
     pub sources: Vec<SourceStatus>,
+    /// Recovery.
+    pub recovery: RecoveryStatus,
     /// Why state can't be saved.
     pub store_error: Option<String>,
     /// Announcements that had no look of their own.

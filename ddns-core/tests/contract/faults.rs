@@ -68,7 +68,8 @@ async fn a_dead_path_makes_no_storm() {
     let probes = calls.iter().filter(|call| **call == Call::Probe).count();
     assert!((2000..4000).contains(&probes), "{probes} rounds in a day");
     let others = calls.iter().filter(|call| !matches!(call, Call::Probe | Call::CloseIdle)).collect::<Vec<_>>();
-    assert_eq!(others, [&Call::Save; 0]);
+    assert!(others.iter().all(|call| matches!(call, Call::Save | Call::Saved)), "{others:?}");
+    assert!(others.len() <= 2 * 26, "the outage, and a mark each hour: {}", others.len());
 }
 
 /// FAULTS 28 and 29: one resolver alone proves nothing, whether the others disagree, have nothing or fail; two of three

@@ -51,6 +51,7 @@ pub fn ports(world: &Arc<World>, store: Arc<dyn StateStore>) -> (Ports, Box<dyn 
         verifier: port(),
         store: Arc::new(Noted(Arc::clone(world), store)),
         probe: port(),
+        plugs: None,
         clock: port(),
         connections: port(),
     };

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ddns_core::address::{AddressFlags, Distress, Hint, InterfaceAddress, IpChangeEvent, Snapshot};
+use ddns_core::address::{AddressFlags, Distress, Family, Hint, InterfaceAddress, IpChangeEvent, Snapshot};
 use ddns_core::config::{Config, Kind, ProviderId, SecretFile, SecretFiles, Settings, SourceId, VARIABLES, Variable};
 use ddns_core::engine::{Action, Effects, Engine, Event, Start, Status, Transition};
 use ddns_core::ports::{
-    Answer, LookupError, Observed, PathReport, ProviderError, RecordHandle, SaveError, TargetReport, UpdateKind,
-    UpdateRequest, UpdateResult, Vote,
+    Answer, LanReport, LookupError, Observed, PathReport, PlugAddress, PlugChoice, PlugOrder, PlugReport,
+    ProviderError, RecordHandle, SaveError, TargetReport, UpdateKind, UpdateRequest, UpdateResult, Vote,
 };
 use ddns_core::record::RecordKey;
 use ddns_core::state::SavedState;
 use ddns_core::time::{Instant, Wall};
+use ddns_core::uptime::History;
 use ddns_core::verify::Whom;
 
 pub const NAME: &str = "vpn.example.com";
@@ -70,6 +71,8 @@ pub struct Bench {
     pub hangs: Option<ProviderId>,
     pub ttls: Vec<Option<u32>>,
     hanging: Option<SavedState>,
+    pub plug_on: bool,
+    pub orders: Vec<PlugOrder>,
 }
 
 /// What a name server of the zone does.
@@ -101,12 +104,23 @@ impl Bench {
     /// A fresh engine with this environment, without audits unless it says so; the source is watched, no address has
     /// been seen.
     pub fn new(environment: &[(&str, &str)]) -> Self {
+        Self::with(environment, None)
+    }
+
+    /// The same with a plug that feeds the router, and targets that can prove a dead line.
+    pub fn with_plug(environment: &[(&str, &str)]) -> Self {
+        let plug = PlugAddress { kind: "model".into(), endpoint: "http://192.0.2.9:80".into(), details: [].into() };
+        Self::with(environment, Some(PlugChoice { plug, has_timer: true, reachable_without_router: false }))
+    }
+
+    fn with(environment: &[(&str, &str)], plug: Option<PlugChoice>) -> Self {
         let without_audit = environment.iter().all(|(name, _)| *name != "DDNS_AUDIT_INTERVAL_SECS");
         let audit = without_audit.then_some(&("DDNS_AUDIT_INTERVAL_SECS", "0"));
         let environment =
             environment.iter().chain(audit).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut settings = Settings::new(environment, &[VARIABLES, &[SERVER]].concat(), &NoFiles);
-        let config = Config::read(&mut settings);
+        let mut config = Config::read(&mut settings);
+        config.recovery.plug = plug;
         let (_, problems) = settings.finish();
         assert!(problems.is_empty(), "{problems:?}");
         let now = Instant::from_nanos(1_000_000_000_000);
@@ -143,6 +157,8 @@ impl Bench {
             hangs: None,
             ttls: Vec::new(),
             hanging: None,
+            plug_on: true,
+            orders: Vec::new(),
         };
         bench.step(Event::Started);
         bench.settle();
@@ -280,6 +296,15 @@ impl Bench {
                 None
             }
             Action::CloseIdle => None,
+            Action::Plug { order, .. } => {
+                self.orders.push(order);
+                match order {
+                    PlugOrder::Look => {}
+                    PlugOrder::Off { .. } => self.plug_on = false,
+                    PlugOrder::On => self.plug_on = true,
+                }
+                Some(Event::Plug(Ok(PlugReport { on: self.plug_on, device: Some("a1".into()) })))
+            }
             Action::Probe => {
                 self.probes += 1;
                 let error = (!self.wan).then(|| "no answer".to_owned());
@@ -288,7 +313,16 @@ impl Bench {
                     let down = |name: &str| TargetReport::new(name, None, Some("no answer".to_owned()));
                     targets.extend(["u", "v"].map(down));
                 }
-                Some(Event::Probed(PathReport { targets, lan: None }))
+                if self.config.recovery.plug.is_some() {
+                    let target = |name: &str| TargetReport {
+                        family: Some(Family::V4),
+                        target: name.into(),
+                        ..targets[0].clone()
+                    };
+                    targets = ["11.0.0.1:443", "11.0.0.2:443"].map(target).into();
+                }
+                let lan = Some(LanReport { carrier: Some(true), routers: Vec::new() });
+                Some(Event::Probed(PathReport { targets, lan }))
             }
             Action::Resolve { whom: Whom::Authorities, record, key, ask, .. } => {
                 let addresses = self.zone(&key.to_string());
@@ -377,6 +411,16 @@ impl Bench {
         self.fail_name.as_deref().is_none_or(|name| name == key.name.as_str())
     }
 
+    pub fn history(&self) -> History {
+        self.engine.history()
+    }
+
+    /// The driver tells something, and what follows is done.
+    pub fn tell(&mut self, event: Event) {
+        self.step(event);
+        self.settle();
+    }
+
     pub fn status(&self) -> Status {
         self.engine.status()
     }
@@ -453,7 +497,7 @@ fn error(fails: Fails) -> ProviderError {
     }
 }
 
-/// The kinds of transitions, without the readiness.
+/// The kinds of transitions, without readiness and recovery.
 pub fn kinds(log: &[Transition]) -> Vec<&'static str> {
     let kind = |told: &Transition| match told {
         Transition::AddressChanged { .. } => "address",
@@ -481,8 +525,9 @@ pub fn kinds(log: &[Transition]) -> Vec<&'static str> {
         Transition::Readiness { .. } => "readiness",
         Transition::Converged(true) => "converged true",
         Transition::Converged(false) => "converged false",
+        Transition::Recovery(_) => "recovery",
         Transition::StoreFailed { .. } => "store failed",
         Transition::StoreRestored => "store restored",
     };
-    log.iter().map(kind).filter(|kind| *kind != "readiness").collect()
+    log.iter().map(kind).filter(|kind| !["readiness", "recovery"].contains(kind)).collect()
 }

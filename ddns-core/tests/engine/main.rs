@@ -10,6 +10,7 @@ mod failures;
 mod groups;
 mod proof;
 mod publish;
+mod recovery;
 mod surroundings;
 mod unreadable;
 

@@ -13,7 +13,7 @@ fn a_restart_with_an_unchanged_address_makes_no_write() {
     bench.restart(saved);
     bench.forget();
     bench.addresses(&[OLD]);
-    bench.run_for(Duration::from_secs(3600));
+    bench.run_for(Duration::from_secs(3500));
     assert_eq!((bench.writes().len(), bench.reads()), (0, 0));
     assert!(bench.status().ready());
     assert_eq!(bench.saves, 0, "an unchanged state is not saved again");

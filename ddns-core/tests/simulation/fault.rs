@@ -41,10 +41,15 @@ pub enum Fault {
     SnapshotsLate,
     OneRecordFails,
     Distress,
+    RouterFreezes,
+    CarrierDown,
+    PlugSilent,
+    PlugSlow,
+    PlugLies,
 }
 
 impl Fault {
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 45] = [
         Self::Swap,
         Self::Flap,
         Self::NotPublishable,
@@ -85,6 +90,11 @@ impl Fault {
         Self::SnapshotsLate,
         Self::OneRecordFails,
         Self::Distress,
+        Self::RouterFreezes,
+        Self::CarrierDown,
+        Self::PlugSilent,
+        Self::PlugSlow,
+        Self::PlugLies,
     ];
 }
 

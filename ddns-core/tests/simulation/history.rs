@@ -72,6 +72,7 @@ pub fn action(action: &Action) -> About {
         Action::Watch { .. }
         | Action::LookAgain { .. }
         | Action::Probe
+        | Action::Plug { .. }
         | Action::AddressesHeld(_)
         | Action::CloseIdle => None,
     }

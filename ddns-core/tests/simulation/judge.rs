@@ -1,4 +1,5 @@
 mod addresses;
+mod power;
 mod queue;
 mod record;
 mod turns;
@@ -10,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ddns_core::engine::{Action, Effects, Event, RecordId, Stage, Status, Transition};
-use ddns_core::ports::{ProviderError, UpdateRequest};
+use ddns_core::ports::{PlugOrder, ProviderError, UpdateRequest};
 use ddns_core::publish::State;
 use ddns_core::readiness::Readiness;
 use ddns_core::state::SavedState;
@@ -21,6 +22,7 @@ use super::plan::Plan;
 use super::provider::Provider;
 use super::resolvers::{RESOLVERS, agreeing};
 use addresses::Addresses;
+use power::Power;
 use queue::{Queue, saved_of};
 use record::Record;
 use way::Way;
@@ -67,6 +69,7 @@ pub struct Judge {
     addresses: Addresses,
     queues: Vec<Queue>,
     way: Way,
+    power: Power,
     sources_failed: Vec<Option<Duration>>,
     save_failed: Option<Duration>,
     /// Since when, and the number of the save.
@@ -93,6 +96,7 @@ impl Judge {
             addresses: Addresses::new(&plan),
             queues: plan.config.providers.iter().map(|_| Queue::default()).collect(),
             way: Way::default(),
+            power: Power::default(),
             sources_failed: vec![None; plan.config.sources.len()],
             plan,
             records,
@@ -123,7 +127,8 @@ impl Judge {
             Queue::restarts(now, wall, specs.filter_map(|spec| saved_of(saved, &spec.key.to_string())))
         };
         let queues = (0..plan.config.providers.len()).map(queue).collect();
-        *self = Self { records, queues, woke: self.woke, durable, ..Self::new(plan) };
+        let power = self.power.restarts(now);
+        *self = Self { records, queues, power, woke: self.woke, durable, ..Self::new(plan) };
     }
 
     /// Someone else has changed the record. Nobody tells the engine, and it does not look while all is well: such a
@@ -170,6 +175,9 @@ impl Judge {
     /// Takes note of what the engine is about to be told. `asleep`: nobody came when something was due.
     pub fn tells(&mut self, (now, wall): (Duration, Wall), event: &Event, asleep: bool) {
         self.asleep = asleep && !self.stopping;
+        if asleep {
+            self.power.woke();
+        }
         let pace = self.plan.config.pace;
         match event {
             Event::Addresses { source, event: news } => {
@@ -219,6 +227,7 @@ impl Judge {
                 }
             }
             Event::Probed(report) => {
+                self.power.probed(now, report);
                 if self.way.probed(now, report) {
                     self.records.iter_mut().for_each(Record::changes);
                 }
@@ -231,7 +240,7 @@ impl Judge {
                 }
             }
             Event::Shutdown => self.stopping = true,
-            Event::Started | Event::Tick => {}
+            Event::Plug(_) | Event::Started | Event::Tick => {}
         }
     }
 
@@ -292,6 +301,26 @@ impl Judge {
         self.status(now, status, api)
     }
 
+    /// How often power was taken in the last day.
+    pub fn cycles(&self) -> usize {
+        self.power.cycles()
+    }
+
+    /// Judges what is done about power, by what is on disk before it is done.
+    pub fn power(
+        &mut self,
+        clocks: (Duration, Duration, Duration),
+        effects: &Effects,
+        disk: Option<&SavedState>,
+    ) -> Judged {
+        let off = |action: &Action| matches!(action, Action::Plug { order: PlugOrder::Off { .. }, .. });
+        if effects.actions.iter().any(off) {
+            let intent = disk.is_some_and(|state| state.recovery().intent().is_some());
+            self.power.off(clocks, intent, &self.plan.config, self.stopping)?;
+        }
+        Ok(())
+    }
+
     fn transition(&mut self, now: Duration, told: &Transition, status: &Status) -> Judged {
         match told {
             Transition::Readiness { from, to } => {
@@ -341,6 +370,7 @@ impl Judge {
 
     fn action(&mut self, now: Duration, wall: Wall, action: &Action, status: &Status, save: Option<u64>) -> Judged {
         let fresh = !matches!(action, Action::AddressesHeld(_) | Action::CloseIdle | Action::LookAgain { .. });
+        let fresh = fresh && !matches!(action, Action::Plug { order: PlugOrder::Look | PlugOrder::On, .. });
         hold(!(self.stopping && fresh), "nothing new while stopping", || format!("{action:?}"))?;
         match action {
             Action::Update { record, request, .. } => {
@@ -362,7 +392,7 @@ impl Judge {
                 let pause = self.sources_failed[source.0].map_or(HOUR, |failed| now - failed);
                 hold(pause >= ATTEMPTS, "no storm of attempts", || format!("the source is watched after {pause:?}"))
             }
-            Action::AddressesHeld(_) | Action::CloseIdle | Action::LookAgain { .. } => Ok(()),
+            Action::AddressesHeld(_) | Action::CloseIdle | Action::LookAgain { .. } | Action::Plug { .. } => Ok(()),
         }
     }
 

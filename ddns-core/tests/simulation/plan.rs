@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ddns_core::address::{Family, Snapshot};
 use ddns_core::config::{Config, SecretFile, SecretFiles, Settings, VARIABLES};
+use ddns_core::ports::{PlugAddress, PlugChoice};
 
 use super::dice::Dice;
 use super::fault::Faults;
@@ -88,6 +89,8 @@ pub struct Plan {
     pub authorities: bool,
     /// The clock on the wall begins in 1970 with every boot.
     pub without_clock: bool,
+    /// How long the router needs to boot.
+    pub boots_for: Duration,
     /// The length of the run.
     pub lasts: Duration,
     /// The longest phase of faults, and the mean pause between two such phases.
@@ -111,6 +114,11 @@ impl SecretFiles for NoFiles {
     }
 }
 
+fn plug() -> PlugChoice {
+    let plug = PlugAddress { kind: "model".into(), endpoint: "http://192.0.2.9".into(), details: [].into() };
+    PlugChoice { plug, has_timer: true, reachable_without_router: true }
+}
+
 impl Plan {
     /// Busy days, eventful years or quiet decades, as the seed will have it.
     pub fn of(seed: u64) -> Self {
@@ -131,13 +139,16 @@ impl Plan {
             ("DDNS_MODE", if dice.percent(4) { "dry-run" } else { "run" }),
             ("DDNS_IP_SOURCE_INTERFACE", dice.pick(&["wan0", ""])),
             ("DDNS_MAX_RETRIES", dice.pick(&["3", "0", "10"])),
+            ("DDNS_ALLOW_PHYSICAL_RECOVERY", dice.pick(&["true", "true", "false"])),
+            ("DDNS_RECOVERY_AFTER_SECS", dice.pick(&["240", "60"])),
         ];
         let set = environment.into_iter().chain(groups.iter().copied()).filter(|(_, value)| !value.is_empty());
         let environment = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings = Settings::new(environment, VARIABLES, &NoFiles);
-        let config = Config::read(&mut settings);
+        let mut config = Config::read(&mut settings);
         let (_, problems) = settings.finish();
         assert!(problems.is_empty(), "{problems:?}");
+        config.recovery.plug = dice.percent(90).then(|| PlugChoice { has_timer: dice.percent(50), ..plug() });
         Self {
             seed,
             config,
@@ -146,6 +157,7 @@ impl Plan {
             ttl: Duration::from_secs(dice.pick(&[1, 60, 300, 3600])),
             authorities: dice.percent(60),
             without_clock: dice.percent(20),
+            boots_for: Duration::from_secs(dice.pick(&[20, 60, 120, 300])),
             lasts,
             trouble,
             pause,
@@ -181,6 +193,16 @@ impl Plan {
     pub fn interfaces(&self) -> &'static [&'static str] {
         let second = self.config.records.iter().any(|record| record.interface.as_deref() == Some("wan1"));
         if second { &["wan0", "wan1"] } else { &["wan0"] }
+    }
+
+    /// The same, where the router may be power-cycled.
+    pub fn with_plug(seed: u64, timer: bool) -> Self {
+        let mut plan = Self::quiet(seed);
+        let recovery = &mut plan.config.recovery;
+        recovery.allowed = true;
+        recovery.plug.get_or_insert_with(plug).has_timer = timer;
+        plan.config.probe_interval = Some(Duration::from_secs(120));
+        plan
     }
 
     /// A few hours without trouble.

@@ -1,4 +1,4 @@
-//! A smart plug, for the recovery that the engine does not have yet.
+//! A smart plug.
 
 use std::time::Duration;
 
@@ -7,11 +7,9 @@ use super::judge::{Judged, hold};
 /// A plug, its own timer, and what is wrong with it.
 #[derive(Clone, Debug)]
 pub struct Plug {
-    on: bool,
+    off_since: Option<Duration>,
     /// The device switches itself on then.
     on_at: Option<Duration>,
-    /// When it was switched, and to what.
-    switched: Vec<(Duration, bool)>,
     /// It answers after this time; it does at once what it is told.
     pub answers_after: Duration,
     pub refuses: bool,
@@ -25,14 +23,11 @@ pub struct Refused;
 
 impl Plug {
     pub const fn new() -> Self {
-        Self { on: true, on_at: None, switched: Vec::new(), answers_after: Duration::ZERO, refuses: false, lies: false }
+        Self { off_since: None, on_at: None, answers_after: Duration::ZERO, refuses: false, lies: false }
     }
 
     fn switch(&mut self, at: Duration, on: bool) {
-        if self.on != on {
-            self.on = on;
-            self.switched.push((at, on));
-        }
+        self.off_since = if on { None } else { self.off_since.or(Some(at)) };
     }
 
     /// Lets the timer do its work up to now.
@@ -56,40 +51,32 @@ impl Plug {
     /// What it says, and when.
     pub fn state(&mut self, now: Duration) -> Result<(Duration, bool), Refused> {
         self.passes(now);
-        if self.refuses { Err(Refused) } else { Ok((now + self.answers_after, self.on != self.lies)) }
+        if self.refuses { Err(Refused) } else { Ok((now + self.answers_after, self.is_on() != self.lies)) }
     }
 
     pub const fn is_on(&self) -> bool {
-        self.on
+        self.off_since.is_none()
     }
 
-    /// Whether every off has ended, or has not lasted too long yet.
-    pub fn judged(&self, now: Duration, longest: Duration) -> Judged {
-        never_left_off(&self.switched, now, longest)
+    /// Whether power is back in time: `longest` after it went, and after anybody could bring it back.
+    pub fn judged(&self, now: Duration, could_since: Duration, longest: Duration) -> Judged {
+        let Some(off) = self.off_since else { return Ok(()) };
+        let fine = now <= off.max(could_since) + longest;
+        hold(fine, "the plug is never left off", || format!("off at {off:?}, could be on since {could_since:?}"))
     }
-}
-
-/// The plug is never left off: after each off an on follows within `longest`.
-pub fn never_left_off(switched: &[(Duration, bool)], now: Duration, longest: Duration) -> Judged {
-    for (index, (off, _)) in switched.iter().enumerate().filter(|(_, (_, on))| !on) {
-        let on = switched[index..].iter().find(|(_, on)| *on).map_or(now, |(at, _)| *at);
-        hold(on <= *off + longest, "the plug is never left off", || format!("off at {off:?}, still at {on:?}"))?;
-    }
-    Ok(())
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_plug_that_stays_off_is_noticed() {
-    let off = [(MINUTE, false)];
-    assert!(never_left_off(&off, MINUTE * 2, MINUTE).is_ok());
-    assert!(never_left_off(&off, MINUTE * 3, MINUTE).is_err(), "still off");
-    let late = [(MINUTE, false), (MINUTE * 5, true)];
-    assert!(never_left_off(&late, MINUTE * 6, MINUTE).is_err(), "off for too long");
-    let twice = [(MINUTE, false), (MINUTE * 2, true), (MINUTE * 3, false)];
-    assert!(never_left_off(&twice, MINUTE * 9, MINUTE).is_err(), "the second off");
-    assert!(never_left_off(&[], MINUTE, MINUTE).is_ok());
+    let mut plug = Plug::new();
+    plug.set(MINUTE, false, None).unwrap();
+    plug.judged(MINUTE * 2, Duration::ZERO, MINUTE).unwrap();
+    assert!(plug.judged(MINUTE * 3, Duration::ZERO, MINUTE).is_err(), "still off");
+    plug.judged(MINUTE * 3, MINUTE * 2, MINUTE).unwrap();
+    plug.set(MINUTE * 3, true, None).unwrap();
+    plug.judged(MINUTE * 9, Duration::ZERO, MINUTE).unwrap();
 }
 
 #[test]
@@ -99,9 +86,6 @@ fn its_own_timer_ends_an_off() {
     assert!(!plug.is_on());
     plug.passes(MINUTE * 3);
     assert!(plug.is_on());
-    plug.judged(MINUTE * 9, MINUTE).unwrap();
-    plug.set(MINUTE * 10, false, None).unwrap();
-    assert!(plug.judged(MINUTE * 12, MINUTE).is_err(), "without a timer it stays off");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A router, for the recovery that the engine does not have yet.
+//! A router.
 
 use std::time::Duration;
 

@@ -1,3 +1,4 @@
+mod power;
 mod service;
 mod sources;
 mod trouble;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use ddns_core::address::Family;
 use ddns_core::engine::{Action, Effects, Engine, Event, Start};
-use ddns_core::ports::{PathReport, SaveError, TargetReport, UpdateRequest};
+use ddns_core::ports::{LanReport, PathReport, PlugOrder, SaveError, TargetReport, UpdateRequest};
 use ddns_core::record::RecordKey;
 use ddns_core::time::{Instant, Wall};
 use ddns_core::verify::Whom;
@@ -22,8 +23,10 @@ use super::history::{self, History};
 use super::host::{self, Change};
 use super::judge::{Judge, Judged, Violation, violated};
 use super::plan::Plan;
+use super::plug::Plug;
 use super::provider::{Provider, Written};
 use super::resolvers::{RESOLVERS, Resolvers};
+use super::router::Router;
 use sources::Source;
 use trouble::Sick;
 
@@ -72,6 +75,12 @@ enum Item {
         save: Option<(u64, Wall)>,
         request: UpdateRequest,
     },
+    /// An order reaches the plug; the process of run so-and-so waits for an answer until then.
+    PlugGets {
+        run: u32,
+        order: PlugOrder,
+        until: Duration,
+    },
     /// The time is set on the wall.
     ClockSet,
     /// The process is told.
@@ -116,6 +125,10 @@ pub struct World {
     provider: Provider,
     resolvers: Resolvers,
     disk: Disk,
+    plug: Plug,
+    router: Router,
+    /// Since when somebody could switch the plug on.
+    could_switch: Duration,
     weather: Weather,
     engine: Option<Engine>,
     run: u32,
@@ -154,6 +167,9 @@ impl World {
             provider: Provider::new(providers, plan.proxied, if plan.seed.is_multiple_of(2) { 100 } else { 75 }),
             resolvers: Resolvers::new(records, plan.ttl),
             disk: Disk::default(),
+            plug: Plug::new(),
+            router: Router::new(plan.boots_for),
+            could_switch: Duration::ZERO,
             weather: Weather::CALM,
             engine: None,
             run: 0,
@@ -237,6 +253,7 @@ impl World {
                 return self.arrives(record, began, request);
             }
             Item::Lands { record, began, save, request } => return self.lands(record, began, save, &request),
+            Item::PlugGets { run, order, until } => self.plug_gets(run, order, until),
             Item::ClockSet => self.clock_set(EPOCH),
             Item::Tells(run, event) if run == self.run => return self.tell(*event),
             Item::SaveEnds(run, well) if run == self.run && self.disk.busy() => return self.save_ends(well),
@@ -273,7 +290,8 @@ impl World {
         let status = engine.status();
         if self.totals.steps.is_multiple_of(4096) {
             let size = format!("{engine:?}").len();
-            if size > 6_000 + 2_000 * self.plan.config.records.len() {
+            let kept = 2 * 300 * ddns_core::uptime::KEPT;
+            if size > 16_000 + 2_000 * self.plan.config.records.len() + kept {
                 return violated("bounded memory", format!("{size} characters"));
             }
         }
@@ -289,6 +307,8 @@ impl World {
             self.history.say(now, history::action(action), format_args!("  does {action:?}"));
         }
         self.judge.after((now, wall, stamp), &effects, &status, save, &self.provider)?;
+        self.judge.power((now, self.booted, self.wall_set), &effects, self.disk.state())?;
+        self.power_comes_back()?;
         if save.is_some() {
             self.history.say(now, None, format_args!("  saves {:?}", effects.persist));
             self.saves();
@@ -338,6 +358,7 @@ impl World {
             }
             Action::Read { record, .. } => self.calls(record.0, None),
             Action::Update { record, request, .. } => self.calls(record.0, Some(request)),
+            Action::Plug { order, .. } => self.orders(order),
             Action::Probe => {
                 let latency = self.latency(Fault::WanDown, 0);
                 let report = self.report();
@@ -357,9 +378,13 @@ impl World {
     }
 
     fn report(&mut self) -> PathReport {
-        let wan = self.weather.is(Fault::WanDown);
+        self.power();
+        let carrier = !self.weather.is(Fault::CarrierDown);
+        let router = carrier && self.router.is_up(self.now);
+        let wan = self.weather.is(Fault::WanDown) || !router;
         let one = self.weather.is(Fault::TargetDown);
-        let families = [Some(Family::V4), Some(Family::V4), Some(Family::V4), Some(Family::V6), None];
+        let (v4, v6) = (Some(Family::V4), Some(Family::V6));
+        let families = [v4, v4, v4, v6, v6, None];
         let held = |family: &Option<Family>| family.is_none_or(|family| self.plan.families.contains(&family));
         let most = self.weather.is(Fault::MostTargetsDown);
         let v6 = self.weather.is(Fault::OneFamilyDown);
@@ -369,7 +394,9 @@ impl World {
             let error = down.then(|| "no answer".to_owned());
             TargetReport::new(format!("t{index}"), family, error)
         };
-        PathReport { targets: families.into_iter().filter(held).enumerate().map(target).collect(), lan: None }
+        let silent = (!router).then(|| "no answer".to_owned());
+        let lan = LanReport { carrier: Some(carrier), routers: vec![("192.168.0.1".parse().unwrap(), silent)] };
+        PathReport { targets: families.into_iter().filter(held).enumerate().map(target).collect(), lan: Some(lan) }
     }
 
     fn saves(&mut self) {
@@ -429,11 +456,19 @@ pub fn run(plan: Plan) -> Result<(Totals, u64), Violation> {
 }
 
 impl World {
+    /// All is well; what is put into the queue happens, and nothing else.
+    fn healthy_at_first(plan: Plan, crash_after: Option<u64>) -> Self {
+        let mut world = Self::new(plan, false);
+        world.queue.clear();
+        world.heals();
+        world.crash_after = crash_after;
+        world
+    }
+
     /// A start, a swap of addresses and its proof, without any other trouble than an end of the process after so many
     /// effects and outcomes; how many of these there were.
     pub fn scenario(seed: u64, crash_after: Option<u64>) -> Result<u64, Violation> {
-        let mut world = Self::new(Plan::quiet(seed), false);
-        world.crash_after = crash_after;
+        let mut world = Self::healthy_at_first(Plan::quiet(seed), crash_after);
         // Requests that are under way for long may outlive the process that sent them.
         let slow = Duration::from_secs(if seed.is_multiple_of(2) { 0 } else { 300 });
         world.at(Duration::from_secs(590), Item::Begins(Fault::ProviderSlow, seed, slow));
@@ -442,5 +477,16 @@ impl World {
         }
         world.run()?;
         Ok(world.points)
+    }
+
+    /// A router that freezes, and the cycle of its power that helps, with an end of the process after so many effects
+    /// and outcomes; how many of these there were, and how often power was taken.
+    pub fn power_cycle(seed: u64, timer: bool, crash_after: Option<u64>) -> Result<(u64, usize), Violation> {
+        let mut world = Self::healthy_at_first(Plan::with_plug(seed, timer), crash_after);
+        let slow = Duration::from_secs(if seed.is_multiple_of(2) { 0 } else { 700 });
+        world.at(Duration::from_secs(590), Item::Begins(Fault::PlugSlow, seed, slow));
+        world.at(Duration::from_secs(600), Item::Begins(Fault::RouterFreezes, seed, Duration::ZERO));
+        world.run()?;
+        Ok((world.points, world.judge.cycles()))
     }
 }

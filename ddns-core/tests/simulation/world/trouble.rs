@@ -132,6 +132,7 @@ impl World {
                 self.provider.victim = record;
                 self.lasting(fault, 0, lasts);
             }
+            Fault::RouterFreezes => self.router.freezes(),
             // The clock goes on, nobody looks.
             Fault::Suspend => {
                 self.now += lasts;
@@ -170,6 +171,7 @@ impl World {
     pub(super) fn heals(&mut self) {
         self.history.say(self.now, None, format_args!("--- all heals ---"));
         self.weather = Weather::CALM;
+        self.power_heals();
         self.sick = if self.dice.percent(25) { self.falls_ill() } else { None };
         // What is under way ends within its own time; everybody's changes do so before the host comes to rest.
         self.queue.retain(|_, item| {
@@ -252,7 +254,9 @@ impl World {
             && status.store_error.is_none();
         let fine = fine && (dry_run || victim.is_some() || status.converged);
         let busy = victim.is_some() || dry_run || self.plan.config.probe_interval.is_some();
-        if !(fine && (engine.idle() || busy)) {
+        let owes = self.disk.state().is_some_and(|state| state.recovery().intent().is_some());
+        let fine = fine && self.plug.is_on() && !owes;
+        if !(fine && (engine.idle() || busy || self.disk.busy())) {
             return violated("f: heals", format!("{status:#?}, idle: {}", engine.idle()));
         }
         if !dry_run {
@@ -309,7 +313,9 @@ impl World {
         let records = self.plan.config.records.len() as u64;
         let (answers, reads) = (audits * (1 + 2 * records), if self.plan.proxied { audits * records } else { 0 });
         let taken = self.totals.steps - steps;
-        if taken > 2 * beats + answers || self.totals.calls > calls + reads {
+        // The mark of liveness, and its save.
+        let marks = 4;
+        if taken > 2 * beats + answers + marks || self.totals.calls > calls + reads {
             return violated("f: idle when all is well", format!("{taken} steps in an hour"));
         }
         let pause = self.dice.up_to(self.plan.pause * 2);

@@ -28,6 +28,13 @@ const FREE: &str = "f: a provider that is free is asked";
 const ASKED_SAVED: &str = "d: what a provider asks for is saved";
 const OWN: &str = "a: a record follows its own source, interface and suffix";
 const DISTRESS_STORM: &str = "distress makes no storm of probes";
+const INTENT: &str = "d: no off without an intent on disk";
+const ALLOWED: &str = "d: no off that is not allowed";
+const LONG_DEAD: &str = "d: no off before the line is dead for long";
+const SOON: &str = "d: no off soon after a boot";
+const COOLED: &str = "d: a pause after each off";
+const BUDGET: &str = "d: a day's budget";
+const LEFT_OFF: &str = "the plug is never left off";
 const STORM: &str = "no storm of attempts";
 
 const fn rule(
@@ -42,6 +49,46 @@ const fn rule(
 
 #[rustfmt::skip]
 pub const RULES: &[Rule] = &[
+    rule("recovery: the intent is on disk first", "recovery.rs",
+        "self.phase = Phase::Intending;",
+        "self.phase = Phase::Armed;", &[INTENT]),
+    rule("recovery: an intent that is found is carried out", "recovery.rs",
+        "let phase = match &saved.intent {",
+        "let phase = match &saved.intent.clone().filter(|_| dry_run) {", &[LEFT_OFF, HEALS]),
+    rule("recovery: an order may arrive late", "recovery.rs",
+        "if restoring.landed {",
+        "if restoring.seen_on {", &[LEFT_OFF, HEALS]),
+    rule("recovery: a plug that says on is told so all the same", "recovery.rs",
+        "if restoring.next == PlugOrder::Look && stranger.is_none() {",
+        "if restoring.next == PlugOrder::Look && stranger.is_none() && !matches!(result, Ok(report) if report.on) {",
+        &[LEFT_OFF, HEALS]),
+    rule("recovery: on is tried again", "recovery.rs",
+        "Some(now + ON_AGAIN.wait(restoring.failures, jitter))",
+        "Some(now + ON_AGAIN.wait(restoring.failures, jitter) * 900)", &[LEFT_OFF, HEALS]),
+    rule("recovery: the line is dead for long", "recovery.rs",
+        "if until > around.now {",
+        "if until > around.now + self.config.after {", &[LONG_DEAD]),
+    rule("recovery: nobody knows what the line did in a sleep", "engine.rs",
+        "self.recovery.woke();",
+        "", &[LONG_DEAD]),
+    rule("recovery: a cable that is out is nobody's fault", "recovery/line.rs",
+        "Some(false) => Self::NoCarrier,",
+        "Some(false) => Self::Dead { router: None },", &[LONG_DEAD]),
+    rule("recovery: patience after a boot", "recovery.rs",
+        "if self.patient_until > now {",
+        "if self.dry_run {", &[SOON]),
+    rule("recovery: a pause after each attempt", "recovery.rs",
+        "spent.or_else(cooling)",
+        "spent", &[COOLED]),
+    rule("recovery: a budget for each day", "recovery.rs",
+        "spent.or_else(cooling)",
+        "cooling()", &[BUDGET]),
+    rule("recovery: attempts outlive a restart", "recovery.rs",
+        "Attempts::restored(&saved.attempts, saved.failures, now, wall)",
+        "Attempts::restored(&[], saved.failures, now, wall)", &[COOLED, BUDGET]),
+    rule("recovery: a shutdown begins nothing", "recovery.rs",
+        "if around.ending {\n            return Some(WhyNot::Ending);",
+        "if around.ending && self.dry_run {\n            return Some(WhyNot::Ending);", &[ALLOWED]),
     rule("providers work beside each other", "engine.rs",
         "self.busy.get(provider.0) == Some(&false)",
         "self.busy.get(provider.0).is_some() && !self.busy.contains(&true)", &[FREE]),
@@ -251,13 +298,13 @@ pub const RULES: &[Rule] = &[
     rule("a dry run saves nothing", "engine.rs",
         "durable: start.not_durable.is_none() && !config.dry_run,",
         "durable: start.not_durable.is_none(),", &["c: what could not be read is not overwritten"]),
-    rule("a state is saved", "engine.rs",
-        "if changed {\n            self.saving_since",
+    rule("a state is saved", "engine/persist.rs",
+        "if changed || self.uptime.dirty() {\n            self.uptime.save_into(&mut self.saved);\n            self.saving_since",
         "if changed && retry {\n            self.saving_since", &[SAVED, HEALS]),
-    rule("one save at a time", "engine.rs",
+    rule("one save at a time", "engine/persist.rs",
         "            return;\n        }\n        if !self.durable {",
         "        }\n        if !self.durable {", &["one save at a time"]),
-    rule("a disk that hangs is told", "engine.rs",
+    rule("a disk that hangs is told", "engine/persist.rs",
         "if hangs && self.store.hangs(SAVE_HANGS_SAID) {",
         "if hangs && self.converged && self.draining && self.store.hangs(SAVE_HANGS_SAID) {", &["g: a failing store is told"]),
     rule("nothing new while stopping", "engine.rs",
