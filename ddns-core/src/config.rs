@@ -9,6 +9,7 @@ mod secret;
 mod settings;
 mod variable;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub struct Config {
     pub probe_interval: Option<Duration>,
     /// What is probed.
     pub probe_targets: Vec<HostPort>,
+    /// The router that is asked whether it is there, in place of the gateways of the default routes.
+    pub router: Option<IpAddr>,
     /// When the router is power-cycled.
     pub recovery: RecoveryConfig,
     /// The resolvers that prove.
@@ -197,6 +200,12 @@ const PROBE_TARGETS: Variable = Variable {
     help: "Independent servers with TLS. The Internet counts as reachable while at least half of those of one address \
            family complete a handshake.",
 };
+const ROUTER_IP: Variable = Variable {
+    name: "DDNS_ROUTER_IP",
+    kind: Kind::Optional { format: "an IP address" },
+    help: "The router on the local network, which is asked whether it is there when a probe target isn't reached. Without it \
+           the gateways of the default routes are, or the last ones known.",
+};
 const DOH_URLS: Variable = Variable {
     name: "DDNS_DOH_URLS",
     kind: Kind::Text {
@@ -267,6 +276,7 @@ pub const VARIABLES: &[Variable] = &[
     DNS_SERVERS,
     PROBE_TARGETS,
     PROBE_INTERVAL_SECS,
+    ROUTER_IP,
     WIREGUARD_INTERFACE,
     WIREGUARD_PORT,
     on_change::VARIABLES[0],
@@ -312,6 +322,7 @@ impl Config {
             },
             probe_interval: interval(settings, &PROBE_INTERVAL_SECS),
             probe_targets,
+            router: router(settings),
             doh: endpoints(settings, &DOH_URLS),
             dns_servers: read_each(settings, &DNS_SERVERS, HostPort::parse),
             wireguard: WireGuard::read(settings),
@@ -352,6 +363,16 @@ impl WireGuard {
 fn interface_name(text: &str) -> bool {
     let good = |c: char| c != '/' && c != ':' && !c.is_whitespace() && !c.is_control();
     (1..16).contains(&text.len()) && text != "." && text != ".." && text.chars().all(good)
+}
+
+fn router(settings: &mut Settings<'_>) -> Option<IpAddr> {
+    settings.parsed(&ROUTER_IP, |text| {
+        let address: IpAddr = text.parse().map_err(|_| "not an IP address".to_owned())?;
+        if address.is_unspecified() || address.is_multicast() || address == Ipv4Addr::BROADCAST {
+            return Err("not the address of one router".to_owned());
+        }
+        Ok(address)
+    })
 }
 
 /// A number of seconds; 0 is none.

@@ -12,7 +12,9 @@ pub struct Parts<'a> {
     pub transports: &'a dyn Fn(&Endpoint) -> Arc<dyn HttpTransport>,
     /// Makes transports for DNS messages, each bound to one server.
     pub dns: &'a dyn Fn(&HostPort) -> Arc<dyn DnsTransport>,
-    /// The same over one address family and no other (trap 17).
+    /// The same over UDP first, where a message may arrive more than once.
+    pub dns_udp: &'a dyn Fn(&HostPort) -> Arc<dyn DnsTransport>,
+    /// Transports over one address family and no other (trap 17).
     pub transports_over: &'a dyn Fn(Family, &Endpoint) -> Arc<dyn HttpTransport>,
     /// The same for DNS messages.
     pub dns_over: &'a dyn Fn(Family, &HostPort) -> Arc<dyn DnsTransport>,

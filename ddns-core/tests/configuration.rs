@@ -107,13 +107,16 @@ fn every_problem_of_the_common_variables_is_told_at_once() {
         ("DDNS_DOH_URLS", "http://11.0.0.1/dns-query"),
         ("DDNS_MIN_UPDATE_INTERVAL_SECS", "0"),
         ("DDNS_PROBE_TARGETS", "1.1.1.1"),
+        ("DDNS_ROUTER_IP", "192.168.1.1:80"),
     ];
     let mut settings = Settings::new(environment(&pairs), VARIABLES, &OneFile(b"", false));
     Config::read(&mut settings);
     let (warnings, problems) = settings.finish();
     let of = |name: &str| problems.iter().filter(|problem| problem.variable == name).count();
     assert_eq!(of("DDNS_RECORDS"), 3, "{problems:?}");
-    for name in ["DDNS_MODE", "DDNS_MAX_RETRIES", "DDNS_SETTLE_MS", "DDNS_RECORD", "DDNS_PROBE_TARGETS"] {
+    let once =
+        ["DDNS_MODE", "DDNS_MAX_RETRIES", "DDNS_SETTLE_MS", "DDNS_RECORD", "DDNS_PROBE_TARGETS", "DDNS_ROUTER_IP"];
+    for name in once {
         assert_eq!(of(name), 1, "{name}: {problems:?}");
     }
     assert!(problems.iter().all(|problem| !problem.remedy.is_empty()));
@@ -121,6 +124,22 @@ fn every_problem_of_the_common_variables_is_told_at_once() {
     assert!(unknown.remedy.contains("DDNS_RECORDS"), "the nearest known name: {unknown}");
     let warned: Vec<_> = warnings.iter().map(|warning| warning.variable.as_str()).collect();
     assert_eq!(warned, ["DDNS_MIN_UPDATE_INTERVAL_SECS", "DDNS_DOH_URLS"]);
+}
+
+#[test]
+fn a_router_is_one_host() {
+    let router = |text| {
+        let mut settings = Settings::new(environment(&[("DDNS_ROUTER_IP", text)]), VARIABLES, &OneFile(b"", false));
+        let router = Config::read(&mut settings).router;
+        let wrong = settings.finish().1.iter().any(|problem| problem.variable == "DDNS_ROUTER_IP");
+        (router.map(|router| router.to_string()), wrong)
+    };
+    for text in ["192.168.1.1", "fe80::1"] {
+        assert_eq!(router(text), (Some(text.to_owned()), false));
+    }
+    for text in ["0.0.0.0", "::", "255.255.255.255", "224.0.0.1", "ff02::1", "router", "192.168.1.0/24"] {
+        assert_eq!(router(text), (None, true), "{text}");
+    }
 }
 
 /// FAULTS 66: what groups of variables can get wrong among themselves is told like everything else.

@@ -86,6 +86,7 @@ fn problems(environment: &[(&str, &str)]) -> Vec<String> {
     let parts = Parts {
         transports: &transports,
         dns: &dns,
+        dns_udp: &dns,
         transports_over: &|_, endpoint| transports(endpoint),
         dns_over: &|_, server| dns(server),
         host: &|_| panic!("nobody asked for it"),

@@ -9,8 +9,7 @@ use ddns_core::address::{Discovered, Family, Snapshot};
 use ddns_core::discovery::{Election, Nat, NatClass};
 use ddns_core::ports::{Clock, IpSource};
 use ddns_core::selection::{Candidates, Rejection, Scope};
-use ddns_linux::{BootClock, Hook, KernelOptions, KernelSource, granted};
-
+use ddns_linux::{BootClock, Hook, KernelOptions, KernelSource, LanProbe, Way, granted};
 use futures_util::StreamExt;
 
 use crate::wiring::{Wired, Wrong};
@@ -54,6 +53,7 @@ pub(crate) fn run() -> ExitCode {
     for (what, finding) in runtime.block_on(events()) {
         tell(what, finding);
     }
+    tell("pings", pings());
     let source = KernelSource::new(KernelOptions::default(), Arc::new(BootClock));
     match runtime.block_on(source.current()) {
         Ok(snapshot) => {
@@ -143,6 +143,19 @@ async fn events() -> Vec<(&'static str, Finding)> {
         (rung.as_str(), finding)
     };
     granted().into_iter().map(line).collect()
+}
+
+/// How a router is asked whether it is there.
+fn pings() -> Finding {
+    const REMEDY: &str = "set the sysctl net.ipv4.ping_group_range=\"0 2147483647\", as systemd does";
+    let [(_, way), _] = LanProbe::new(None).ways();
+    match way {
+        Way::Datagram => Finding::Good("routers are pinged through a datagram socket".to_owned()),
+        Way::Raw => Finding::Good("routers are pinged through a raw socket (CAP_NET_RAW)".to_owned()),
+        Way::Tcp => {
+            Finding::Note(format!("refused: a router is called by TCP alone, which it may leave unanswered; {REMEDY}"))
+        }
+    }
 }
 
 fn addresses(snapshot: &Snapshot, family: Family) -> Finding {

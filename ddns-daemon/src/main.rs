@@ -13,6 +13,7 @@ mod run;
 mod state;
 mod telemetry;
 mod variables;
+mod way_out;
 mod wireguard;
 mod wiring;
 

@@ -18,7 +18,7 @@ use ddns_core::registry::{Factory, Parts, ProviderRegistry};
 use ddns_discover::{DiscoverFactory, HttpPollFactory};
 use ddns_doh::{Authorities, DohVerifier, Resolver};
 use ddns_http::{HttpStack, Limits};
-use ddns_linux::{BootClock, KernelGateways, KernelSourceFactory};
+use ddns_linux::{BootClock, KernelGateways, KernelSourceFactory, LanProbe};
 use ddns_provider_cloudflare::CloudflareFactory;
 use ddns_provider_dyndns2::Dyndns2Factory;
 use ddns_provider_rfc2136::Rfc2136Factory;
@@ -28,6 +28,7 @@ use rustix::fs::{Access, access};
 
 use crate::WORKER;
 use crate::on_change::Listeners;
+use crate::way_out::WayOut;
 use crate::wireguard::Tunnel;
 
 /// A provider's API: answers are a few kilobytes.
@@ -121,7 +122,8 @@ fn text(os: OsString) -> String {
     os.to_string_lossy().into_owned()
 }
 
-/// Reads the environment and builds what it asks for. Opens nothing but the files it names.
+/// Reads the environment and builds what it asks for. Opens nothing but the files it names, and the sockets for pings, while
+/// there is the right to.
 pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> Result<Wired, Wrong> {
     let registry = registry();
     let environment = environment.map(|(name, value)| (text(name), text(value)));
@@ -138,6 +140,7 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let transports = |endpoint: &Endpoint| -> Arc<dyn HttpTransport> { stack.http1(endpoint.clone(), API) };
         let dns = |server: &HostPort| -> Arc<dyn DnsTransport> { Arc::new(stack.dns(server.clone(), API)) };
+        let dns_udp = |server: &HostPort| -> Arc<dyn DnsTransport> { Arc::new(stack.dns_udp(server.clone(), API)) };
         let transports_over = |family: Family, endpoint: &Endpoint| -> Arc<dyn HttpTransport> {
             stack.http1_over(family, endpoint.clone(), VOTER)
         };
@@ -148,6 +151,7 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
         let parts = Parts {
             transports: &transports,
             dns: &dns,
+            dns_udp: &dns_udp,
             transports_over: &transports_over,
             dns_over: &dns_over,
             host: &host,
@@ -164,7 +168,10 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
             providers: plugins.providers,
             store: plugins.store,
             verifier: Arc::new(verifier(&stack, &config, Arc::clone(&clock))),
-            probe: Arc::new(stack.probe(config.probe_targets.clone())),
+            probe: Arc::new(WayOut {
+                wan: stack.probe(config.probe_targets.clone()),
+                lan: LanProbe::new(config.router),
+            }),
             plugs: plugins.plugs,
             clock,
             connections: stack,

@@ -34,6 +34,8 @@ fn every_rung_is_granted_or_refused_with_its_reason() {
     assert_eq!(text.matches("`auto` takes it").count(), 1, "{text}");
     assert!(line(&text, "configuration").starts_with("good"), "{text}");
     assert!(line(&text, "clock").starts_with("good"), "{text}");
+    let pings = line(&text, "pings");
+    assert!(pings.starts_with("good") != pings.contains("ping_group_range="), "granted, or with its remedy: {pings}");
     assert!(text.contains("IPv4") && text.contains("IPv6"), "{text}");
 }
 

@@ -97,6 +97,7 @@ pub fn environment(text: &[u8]) {
     let parts = Parts {
         transports: &|_| Arc::new(Closed),
         dns: &|_| Arc::new(Closed),
+        dns_udp: &|_| Arc::new(Closed),
         transports_over: &|_, _| Arc::new(Closed),
         dns_over: &|_, _| Arc::new(Closed),
         host: &|settings| Some(KernelSourceFactory::host(settings, &config, &clock)),

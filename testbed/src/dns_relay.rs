@@ -1,8 +1,8 @@
-//! DNS over TCP through a middleman that can lose what passes.
+//! DNS over TCP and UDP through a middleman that can lose what passes.
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UdpSocket},
     sync::oneshot,
 };
 
@@ -34,6 +34,17 @@ struct State {
     faults: VecDeque<RelayFault>,
     updates: usize,
     queries: usize,
+    datagrams: usize,
+}
+
+impl State {
+    /// What happens to this message.
+    fn take(&mut self, request: &[u8]) -> Option<RelayFault> {
+        // The code of operation is in bits 1 to 4 of the third octet; 5 is UPDATE.
+        let is_update = request.get(2).is_some_and(|octet| octet >> 3 & 0xf == 5);
+        *if is_update { &mut self.updates } else { &mut self.queries } += 1;
+        if is_update { self.faults.pop_front() } else { None }
+    }
 }
 
 /// Relays between clients and one name server until it is dropped.
@@ -56,9 +67,12 @@ impl DnsRelay {
                 tokio::runtime::Builder::new_current_thread().enable_all().build().context("a tokio runtime")?;
             runtime.block_on(async move {
                 let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
-                let _ = bound.send(listener.local_addr()?);
+                let address = listener.local_addr()?;
+                let socket = UdpSocket::bind(address).await.with_context(|| format!("datagrams to {address}"))?;
+                let _ = bound.send(address);
                 tokio::select! {
-                    outcome = serve(listener, server, shared) => outcome,
+                    outcome = serve(listener, server, Arc::clone(&shared)) => outcome,
+                    outcome = serve_datagrams(socket, server, shared) => outcome,
                     _ = stopped => Ok(()),
                 }
             })
@@ -86,6 +100,11 @@ impl DnsRelay {
     pub fn queries(&self) -> usize {
         lock(&self.state).queries
     }
+
+    /// How many of both came in a datagram.
+    pub fn datagrams(&self) -> usize {
+        lock(&self.state).datagrams
+    }
 }
 
 impl Drop for DnsRelay {
@@ -112,28 +131,66 @@ async fn serve(listener: TcpListener, server: SocketAddr, state: Arc<Mutex<State
 
 async fn relay(client: &mut TcpStream, server: SocketAddr, state: &Mutex<State>) -> Result<()> {
     while let Ok(request) = receive(client).await {
-        // The code of operation is in bits 1 to 4 of the third octet; 5 is UPDATE.
-        let is_update = request.get(2).is_some_and(|octet| octet >> 3 & 0xf == 5);
-        let fault = {
-            let mut state = lock(state);
-            *if is_update { &mut state.updates } else { &mut state.queries } += 1;
-            if is_update { state.faults.pop_front() } else { None }
-        };
+        let fault = lock(state).take(&request);
         if fault == Some(RelayFault::LoseUpdate) {
             return Ok(());
         }
         let mut upstream = TcpStream::connect(server).await?;
         send(&mut upstream, &request).await?;
-        let mut answer = receive(&mut upstream).await?;
-        match fault {
-            None | Some(RelayFault::LoseUpdate) => {}
-            Some(RelayFault::LoseAnswer) => return Ok(()),
-            Some(RelayFault::Garbage) => answer = b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
-            Some(RelayFault::Tamper) => answer[3] ^= 0x80,
-        }
+        let answer = receive(&mut upstream).await?;
+        let Some(answer) = suffer(fault, answer) else { return Ok(()) };
         send(client, &answer).await?;
     }
     Ok(())
+}
+
+/// What becomes of the server's answer.
+fn suffer(fault: Option<RelayFault>, mut answer: Vec<u8>) -> Option<Vec<u8>> {
+    match fault {
+        None => {}
+        Some(RelayFault::LoseAnswer | RelayFault::LoseUpdate) => return None,
+        Some(RelayFault::Garbage) => answer = b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+        Some(RelayFault::Tamper) => answer[3] ^= 0x80,
+    }
+    Some(answer)
+}
+
+async fn serve_datagrams(socket: UdpSocket, server: SocketAddr, state: Arc<Mutex<State>>) -> Result<()> {
+    let socket = Arc::new(socket);
+    let mut buffer = vec![0; 65_535];
+    loop {
+        let (length, client) = socket.recv_from(&mut buffer).await?;
+        let request = buffer[..length].to_vec();
+        let fault = {
+            let mut state = lock(&state);
+            state.datagrams += 1;
+            state.take(&request)
+        };
+        if fault == Some(RelayFault::LoseUpdate) {
+            continue;
+        }
+        let socket = Arc::clone(&socket);
+        tokio::spawn(async move {
+            let upstream = UdpSocket::bind((unspecified(server), 0)).await?;
+            upstream.connect(server).await?;
+            upstream.send(&request).await?;
+            let mut answer = vec![0; 65_535];
+            let length = upstream.recv(&mut answer).await?;
+            answer.truncate(length);
+            if let Some(answer) = suffer(fault, answer) {
+                socket.send_to(&answer, client).await?;
+            }
+            Ok::<_, std::io::Error>(())
+        });
+    }
+}
+
+/// Any address of the same family.
+const fn unspecified(address: SocketAddr) -> IpAddr {
+    match address {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
 }
 
 async fn receive(stream: &mut TcpStream) -> Result<Vec<u8>> {

@@ -14,10 +14,10 @@ use crate::transport::{Held, Limits, lost};
 
 /// A [`DnsTransport`] over TCP (RFC 7766), bound to one server: each exchange has a connection of its own.
 pub struct TcpDns {
-    server: HostPort,
+    pub(crate) server: HostPort,
     family: Option<Family>,
     limits: Limits,
-    held: watch::Receiver<Held>,
+    pub(crate) held: watch::Receiver<Held>,
 }
 
 impl TcpDns {

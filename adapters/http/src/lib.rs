@@ -6,12 +6,14 @@
 mod connection;
 mod dial;
 mod dns;
+mod dns_udp;
 mod probe;
 mod stack;
 mod tls;
 mod transport;
 
 pub use dns::TcpDns;
+pub use dns_udp::UdpDns;
 pub use probe::WanProbe;
 pub use stack::HttpStack;
 pub use tls::{TrustError, trust};

@@ -8,6 +8,7 @@ use rustls::ClientConfig;
 use tokio::sync::watch;
 
 use crate::dns::TcpDns;
+use crate::dns_udp::UdpDns;
 use crate::transport::{Held, HyperTransport, Limits, holds};
 use crate::{WanProbe, trust};
 
@@ -54,6 +55,11 @@ impl HttpStack {
     /// A transport for DNS messages to one server, over TCP.
     pub fn dns(&self, server: HostPort, limits: Limits) -> TcpDns {
         TcpDns::new(server, None, limits, self.held.subscribe())
+    }
+
+    /// One that goes over UDP first.
+    pub fn dns_udp(&self, server: HostPort, limits: Limits) -> UdpDns {
+        UdpDns::new(self.dns(server, limits))
     }
 
     /// One that goes over `family` and no other.

@@ -16,7 +16,7 @@ pub fn read_dump(datagram: &[u8], sequence: u32) -> (Vec<IpAddr>, Vec<String>) {
         match message.kind {
             RTM_NEWADDR => addresses.extend(Address::parse(message.payload).ok().flatten().map(|read| read.local)),
             RTM_NEWROUTE => {
-                addresses.extend(DefaultRoute::parse(message.payload).ok().flatten().map(|read| read.gateway))
+                addresses.extend(DefaultRoute::parse(message.payload).ok().flatten().and_then(|read| read.gateway))
             }
             RTM_NEWLINK => names.extend(Link::parse(message.payload).map(|link| link.name)),
             _ => {}

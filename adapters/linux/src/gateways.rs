@@ -1,18 +1,17 @@
-use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use ddns_core::address::Family;
 use ddns_core::ports::{Gateway, Gateways, SourceError};
 use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 use rustix::io::Errno;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::dump::{Dump, DumpError, DumpReader};
+use crate::dump::{DumpError, DumpReader};
 use crate::netlink_socket::{NetlinkSocket, Received};
 use crate::readiness::{self, until_empty};
-use crate::rtnetlink::{DefaultRoute, Link, RTM_NEWLINK, RTM_NEWROUTE, dump_links, dump_routes};
+use crate::rtnetlink::DefaultRoute;
+use crate::ways::Ways;
 
 /// `RTNLGRP_LINK` (1), `RTNLGRP_IPV4_ROUTE` (7) and `RTNLGRP_IPV6_ROUTE` (11).
 const GROUPS: u32 = 0b100_0100_0001;
@@ -114,31 +113,12 @@ impl Watch {
     }
 
     fn attempt(&mut self) -> Result<Option<Vec<Gateway>>, DumpError> {
-        let (mut routes, mut names) = (Vec::new(), BTreeMap::new());
-        let links = self.reader.read(dump_links, |message| {
-            if message.kind == RTM_NEWLINK {
-                let Ok(link) = Link::parse(message.payload) else { return Dump::Torn };
-                names.insert(link.index, link.name);
-            }
-            Dump::Whole
-        })?;
-        let whole = self.reader.read(dump_routes, |message| {
-            if message.kind == RTM_NEWROUTE {
-                match DefaultRoute::parse(message.payload) {
-                    Ok(route) => routes.extend(route),
-                    Err(_) => return Dump::Torn,
-                }
-            }
-            Dump::Whole
-        })?;
-        if matches!(links, Dump::Torn) || matches!(whole, Dump::Torn) {
-            return Ok(None);
-        }
-        routes.sort_by_key(|route| (Family::of(&route.gateway), route.metric));
-        let named = |route: DefaultRoute| {
-            names.get(&route.index).map(|name| Gateway { interface: name.clone(), address: route.gateway })
+        let Some(Ways { links, routes }) = Ways::read(&mut self.reader)? else { return Ok(None) };
+        let gateway = |route: DefaultRoute| {
+            let address = route.gateway?;
+            Some(links.get(&route.index).map(|link| Gateway { interface: link.name.clone(), address }))
         };
-        Ok(routes.into_iter().map(named).collect())
+        Ok(routes.into_iter().filter_map(gateway).collect())
     }
 }
 

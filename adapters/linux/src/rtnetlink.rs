@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use ddns_core::address::Family;
+
 pub(crate) const NLMSG_ERROR: u16 = 2;
 pub(crate) const NLMSG_DONE: u16 = 3;
 pub(crate) const NLMSG_OVERRUN: u16 = 4;
@@ -33,6 +35,8 @@ const RT_TABLE_MAIN: u8 = 254;
 const RTNH_F_DEAD: u32 = 1;
 const RTNH_F_LINKDOWN: u32 = 16;
 const IFLA_IFNAME: u16 = 3;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
 const IFLA_EXT_MASK: u16 = 29;
 const RTEXT_FILTER_SKIP_STATS: u32 = 8;
 const IFA_ADDRESS: u16 = 1;
@@ -41,6 +45,9 @@ const IFA_FLAGS: u16 = 8;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 const IFF_UP: u32 = 1;
+const IFF_POINTOPOINT: u32 = 0x10;
+const IFF_LOWER_UP: u32 = 0x1_0000;
+const ARPHRD_ETHER: u16 = 1;
 
 /// Bytes that do not hold what their lengths claim.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -148,24 +155,41 @@ fn ip(family: u8, value: &[u8]) -> Result<IpAddr, Malformed> {
 }
 
 /// The interface of an `RTM_NEWLINK`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Link {
     pub(crate) index: u32,
     pub(crate) name: String,
     pub(crate) up: bool,
+    /// `IFF_LOWER_UP`, which an interface that is down doesn't have either.
+    pub(crate) carrier: bool,
+    /// A line like PPP or a tunnel: its end says nothing of a cable.
+    pub(crate) point_to_point: bool,
+    /// Ethernet or Wi-Fi, and no kind of virtual interface: those name their kind (`IFLA_INFO_KIND`).
+    pub(crate) physical: bool,
 }
 
 impl Link {
     pub(crate) fn parse(payload: &[u8]) -> Result<Self, Malformed> {
         let (header, rest) = payload.split_at_checked(IFINFOMSG).ok_or(Malformed)?;
+        let (mut name, mut virtual_kind) = (None, false);
         for attribute in attributes(rest) {
-            if let (IFLA_IFNAME, value) = attribute? {
-                let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
-                let name = String::from_utf8_lossy(name).into_owned();
-                return Ok(Self { index: u32_at(header, 4)?, name, up: u32_at(header, 8)? & IFF_UP != 0 });
+            match attribute? {
+                (IFLA_IFNAME, value) => name = value.split(|byte| *byte == 0).next(),
+                (IFLA_LINKINFO, value) => {
+                    virtual_kind = attributes(value).any(|inner| matches!(inner, Ok((IFLA_INFO_KIND, _))));
+                }
+                _ => {}
             }
         }
-        Err(Malformed)
+        let flags = u32_at(header, 8)?;
+        Ok(Self {
+            index: u32_at(header, 4)?,
+            name: String::from_utf8_lossy(name.ok_or(Malformed)?).into_owned(),
+            up: flags & IFF_UP != 0,
+            carrier: flags & IFF_LOWER_UP != 0,
+            point_to_point: flags & IFF_POINTOPOINT != 0,
+            physical: u16_at(header, 2)? == ARPHRD_ETHER && !virtual_kind,
+        })
     }
 }
 
@@ -173,7 +197,9 @@ impl Link {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct DefaultRoute {
     pub(crate) index: u32,
-    pub(crate) gateway: IpAddr,
+    /// None on a line from point to point.
+    pub(crate) gateway: Option<IpAddr>,
+    pub(crate) family: Family,
     pub(crate) metric: u32,
 }
 
@@ -196,7 +222,8 @@ impl DefaultRoute {
                 _ => {}
             }
         }
-        Ok(index.zip(gateway).map(|(index, gateway)| Self { index, gateway, metric }))
+        let family = if family == AF_INET { Family::V4 } else { Family::V6 };
+        Ok(index.map(|index| Self { index, gateway, family, metric }))
     }
 }
 

@@ -34,6 +34,14 @@ pub const TSIG_KEY: Variable = Variable {
            `LoadCredential=ddns_rfc2136_tsig_key:PATH`.",
 };
 
+/// What messages go over.
+pub const TRANSPORT: Variable = Variable {
+    name: "DDNS_RFC2136_TRANSPORT",
+    kind: Kind::Choice { values: &["tcp", "udp"], default: "tcp" },
+    help: "RFC 2136: what messages go over. `udp`: in one datagram of at most 512 octets, and over TCP if the answer doesn't \
+           come within four seconds or is cut short.",
+};
+
 /// The owner's mark.
 pub const OWNER: Variable = Variable {
     name: "DDNS_RFC2136_OWNER",
@@ -51,7 +59,7 @@ impl Factory<dyn DnsProvider> for Rfc2136Factory {
     }
 
     fn variables(&self) -> &'static [Variable] {
-        &[SERVER, ZONE, TSIG_KEY, OWNER]
+        &[SERVER, ZONE, TSIG_KEY, TRANSPORT, OWNER]
     }
 
     fn build(&self, settings: &mut Settings<'_>, parts: &Parts<'_>) -> Option<Arc<dyn DnsProvider>> {
@@ -65,7 +73,8 @@ impl Factory<dyn DnsProvider> for Rfc2136Factory {
             Some(_) => Some(settings.parsed(&OWNER, Mark::parse)?),
             None => None,
         };
-        let provider = Rfc2136::new((parts.dns)(&server?), Arc::clone(&parts.clock), key?, zone);
+        let transports = if settings.choice(&TRANSPORT) == "udp" { parts.dns_udp } else { parts.dns };
+        let provider = Rfc2136::new(transports(&server?), Arc::clone(&parts.clock), key?, zone);
         Some(Arc::new(Rfc2136 { mark: owner, ..provider }))
     }
 }

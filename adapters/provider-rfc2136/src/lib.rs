@@ -3,7 +3,8 @@
 //! **Holds no state.** The zone is what the server says it is, and goes out in the handle. A change is three exchanges:
 //! the RRset is read, changed under the prerequisite that it is still what was read, and read again, since NOERROR alone
 //! proves nothing (an update of a name that is an alias is ignored, RFC 2136 §3.4.2.2). Only the address that we wrote
-//! goes; others of the same name and type, and the TTL, stay as they are.
+//! goes; others of the same name and type, and the TTL, stay as they are. An update that arrives twice does no harm: the
+//! second time its prerequisites don't hold, and the read after it shows what the first one did.
 
 mod exchange;
 mod factory;
@@ -25,7 +26,7 @@ use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::{Name, RecordType as WireType, TSigner};
 
 use exchange::{Effect, Exchange, nonsense, unavailable};
-pub use factory::{OWNER, Rfc2136Factory, SERVER, TSIG_KEY, ZONE};
+pub use factory::{OWNER, Rfc2136Factory, SERVER, TRANSPORT, TSIG_KEY, ZONE};
 use mark::{Mark, Whose};
 use message::{Rrset, Said, Update, absolute, query, said, wire_type, zone_of};
 
@@ -189,7 +190,8 @@ impl Rfc2136 {
         }
     }
 
-    /// Changes what was read into what is wanted.
+    /// Changes what was read into what is wanted. An update that came twice, since the answer to the first was lost, fails
+    /// the second time for its prerequisites, and has done what it should.
     async fn change(
         &self,
         request: &UpdateRequest,
@@ -207,14 +209,22 @@ impl Rfc2136 {
             if self.send(changed, place, walked).await? {
                 return Ok(UpdateKind::Changed);
             }
+            let now = self.rrset(place, &request.key).await?;
+            if now.addresses.contains(&request.address) {
+                return Ok(UpdateKind::Changed);
+            }
             // What a wildcard answers with (RFC 4592) looks like a record, and is none: it has not changed.
-            if self.rrset(place, &request.key).await? != *before {
+            if now != *before {
                 return Err(changed_meanwhile(place));
             }
         }
         let ttl = request.ttl.unwrap_or(NEW_TTL);
         let created = update().only_if(&BTreeSet::new()).add(request.address, ttl);
-        if self.send(created, place, walked).await? { Ok(UpdateKind::Created) } else { Err(changed_meanwhile(place)) }
+        if self.send(created, place, walked).await? {
+            return Ok(UpdateKind::Created);
+        }
+        let now = self.rrset(place, &request.key).await?;
+        if now.addresses.contains(&request.address) { Ok(UpdateKind::Created) } else { Err(changed_meanwhile(place)) }
     }
 }
 

@@ -244,8 +244,17 @@ fn what_someone_else_wrote_is_read_again_or_left_alone() {
     // Between the read and the update.
     let raced = vec![holds(&[OLD]), code(ResponseCode::NXRRSet), holds(&[OTHER])];
     assert_eq!(class(&update(raced).0.unwrap_err()), "stale");
-    let raced = vec![holds(&[]), code(ResponseCode::YXRRSet)];
+    let raced = vec![holds(&[]), code(ResponseCode::YXRRSet), holds(&[OTHER])];
     assert_eq!(class(&update(raced).0.unwrap_err()), "stale");
+}
+
+/// FAULTS 33: over UDP the answer to the first may be lost, and that to its repetition be no.
+#[test]
+fn an_update_that_came_twice_has_done_what_it_should() {
+    let twice = vec![holds(&[OTHER, OLD]), code(ResponseCode::NXRRSet), holds(&[OTHER, NEW]), holds(&[OTHER, NEW])];
+    assert_eq!(update(twice).0.unwrap().kind, UpdateKind::Changed);
+    let twice = vec![holds(&[]), code(ResponseCode::YXRRSet), holds(&[NEW]), holds(&[NEW])];
+    assert_eq!(update(twice).0.unwrap().kind, UpdateKind::Created);
 }
 
 /// RFC 4592: a wildcard answers for a name that is not there.

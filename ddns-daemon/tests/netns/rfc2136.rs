@@ -178,7 +178,6 @@ fn what_someone_else_changed_is_seen_first() -> Result<()> {
     end(&scene, daemon)
 }
 
-/// FAULTS 33: whatever becomes of an update and its answer, the record ends up right.
 /// FAULTS 32: by a mark beside it a record is told from somebody else's, which is left alone.
 #[test]
 fn a_mark_tells_whose_a_record_is() -> Result<()> {
@@ -217,6 +216,7 @@ fn a_mark_tells_whose_a_record_is() -> Result<()> {
     end(&scene, daemon)
 }
 
+/// FAULTS 33: whatever becomes of an update and its answer, the record ends up right.
 #[test]
 fn an_update_or_an_answer_that_is_lost_does_no_harm() -> Result<()> {
     let world = World::new()?;
@@ -243,6 +243,30 @@ fn an_update_or_an_answer_that_is_lost_does_no_harm() -> Result<()> {
         ensure!(scene.named.lookup(NAME, "A")? == [to], "{fault:?}");
         assert_eq!(relay.updates() - before, updates, "{fault:?}: what took effect is not repeated");
     }
+    end(&scene, daemon)
+}
+
+/// FAULTS 33: over UDP a lost answer costs a repetition, and no line in the log.
+#[test]
+fn an_address_change_becomes_a_verified_record_over_udp() -> Result<()> {
+    let world = World::new()?;
+    let scene = Scene::new(&world)?;
+    let relay = relay(&scene)?;
+    let daemon = start(&scene, &relay, &good_key(), &[("DDNS_RFC2136_TRANSPORT", "udp")])?;
+    wait_ready(&daemon)?;
+    let mut current = HOST_IPV4;
+    for (number, fault) in (7..).zip([None, Some(RelayFault::LoseAnswer), Some(RelayFault::LoseUpdate)]) {
+        let (mark, before) = (daemon.mark(), relay.updates());
+        fault.into_iter().for_each(|fault| relay.push(fault));
+        world.swap_ipv4(current, ipv4(number))?;
+        current = ipv4(number);
+        wait_line(&daemon, mark, "DNS record verified", &[("address", &current.to_string())])?;
+        ensure!(scene.named.lookup(NAME, "A")? == [current.to_string()], "{fault:?}");
+        assert_eq!(relay.updates() - before, 1 + usize::from(fault.is_some()), "{fault:?}");
+    }
+    assert_eq!(relay.datagrams(), relay.updates() + relay.queries(), "nothing went over TCP");
+    let failed = daemon.raw_lines().iter().any(|line| line.contains("Failed to update"));
+    ensure!(!failed, "a repetition is no failure");
     end(&scene, daemon)
 }
 

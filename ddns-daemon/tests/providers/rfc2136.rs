@@ -50,6 +50,13 @@ impl<S> Primary<S> {
         Ok(Arc::new(provider.map_err(|reason| anyhow!(reason))?))
     }
 
+    fn over_udp(&self) -> Result<Arc<dyn DnsProvider>> {
+        let server = HostPort::parse(&self.relay.address().to_string()).map_err(|reason| anyhow!(reason))?;
+        let transport = Arc::new(HttpStack::new(None)?.dns_udp(server, LIMITS));
+        let provider = Rfc2136::with_key(transport, Arc::new(BootClock), &key_file(KEYS[0].0, KEYS[0].1), None);
+        Ok(Arc::new(provider.map_err(|reason| anyhow!(reason))?))
+    }
+
     /// The data and the TTL of what is held.
     fn records(&self) -> Result<Vec<(String, u32)>> {
         let (server, question) = (self.dns, query(NAME, "A")?);
@@ -132,6 +139,55 @@ async fn a_secondary_is_refused_and_the_primary_asked_for() -> Result<()> {
     assert!(matches!(error, ProviderError::Unauthorized { .. }), "{error:?}");
     assert!(error.to_string().contains("name the zone's primary in DDNS_RFC2136_SERVER"), "{error}");
     assert_eq!(primary.held()?, Vec::<String>::new());
+    Ok(())
+}
+
+/// FAULTS 33. Whatever is lost on the way, and however often the update arrives, the record is right and the answer true.
+#[tokio::test(flavor = "current_thread")]
+async fn over_udp_a_lost_update_or_answer_is_made_good_by_a_repetition() -> Result<()> {
+    let (bind, knot) = (Primary::bind()?, Primary::knot()?);
+    made_good(&bind).await?;
+    made_good(&knot).await
+}
+
+async fn made_good<S>(primary: &Primary<S>) -> Result<()> {
+    use RelayFault::{LoseAnswer, LoseUpdate};
+    // What is lost, and the messages that it takes: updates, all in all, and those of them in datagrams.
+    let cases: [(&[RelayFault], [usize; 3]); 4] = [
+        // The zone, what is there, the update, and what is there then.
+        (&[], [1, 4, 4]),
+        (&[LoseUpdate], [2, 5, 5]),
+        // The repetition's prerequisites fail; a further read shows why.
+        (&[LoseAnswer], [2, 6, 6]),
+        // The third goes over TCP, and so do both reads after it.
+        (&[LoseAnswer, LoseAnswer], [3, 7, 4]),
+    ];
+    for (number, (faults, expected)) in (2..).zip(cases) {
+        let address = format!("11.0.0.{number}");
+        let before = (primary.relay.updates(), primary.relay.queries(), primary.relay.datagrams());
+        faults.iter().for_each(|fault| primary.relay.push(*fault));
+        let provider = primary.over_udp()?;
+        provider.update(&update(&address)?).await.with_context(|| format!("{faults:?}"))?;
+        assert_eq!(Service::held(primary)?, [address], "{faults:?}");
+        let updates = primary.relay.updates() - before.0;
+        let all = updates + primary.relay.queries() - before.1;
+        assert_eq!([updates, all, primary.relay.datagrams() - before.2], expected, "{faults:?}");
+    }
+    Ok(())
+}
+
+/// What a server says counts as much in a datagram, and what is not signed as little.
+#[tokio::test(flavor = "current_thread")]
+async fn over_udp_the_failures_are_those_of_tcp() -> Result<()> {
+    let primary = Primary::bind()?;
+    primary.server.freeze(ZONE)?;
+    let error = primary.over_udp()?.update(&update(NEW)?).await.unwrap_err();
+    assert!(matches!(error, ProviderError::Unauthorized { .. }), "{error:?}");
+    primary.server.thaw(ZONE)?;
+    primary.relay.push(RelayFault::Tamper);
+    let error = primary.over_udp()?.update(&update(NEW)?).await.unwrap_err();
+    assert!(error.to_string().contains("signature is wrong"), "{error}");
+    assert_eq!(primary.held()?, [NEW], "an answer that was changed on its way says nothing of the update");
     Ok(())
 }
 

@@ -87,16 +87,17 @@ impl Loaded {
         }
     }
 
-    /// Takes up to `batch` entries of the ring; a record that found it full is a loss.
+    /// Takes up to about `batch` entries of the ring; a record that found it full is a loss.
+    ///
+    /// Also those that the runtime has not been told of yet: a link may have been heard first, and the snapshot that follows
+    /// shows what they announce.
     pub(super) fn drain(&mut self, batch: usize, found: &mut Announcements) -> io::Result<()> {
-        let drained = self.ring.try_io_mut(Interest::READABLE, |ring| {
-            for _ in 0..batch {
-                let entry = ring.next().ok_or(io::ErrorKind::WouldBlock)?;
-                found.take_entry(&entry);
-            }
-            Ok(())
-        });
-        until_empty(drained)?;
+        let mut next = |ring: &mut RingBuf<MapData>| ring.next().map(|entry| found.take_entry(&entry));
+        let ring = self.ring.get_mut();
+        let _ = (0..batch).take_while(|_| next(ring).is_some()).count();
+        let emptied =
+            self.ring.try_io_mut(Interest::READABLE, |ring| next(ring).ok_or(io::ErrorKind::WouldBlock.into()));
+        until_empty(emptied)?;
         let flushed = self.log.try_io_mut(Interest::READABLE, |log| {
             log.flush();
             Err::<(), _>(io::ErrorKind::WouldBlock.into())

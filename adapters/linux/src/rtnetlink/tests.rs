@@ -65,8 +65,28 @@ fn a_link_has_a_name_and_may_be_up() {
     payload.extend([0; 4]);
     payload.extend(attribute_bytes(99, &[1, 2, 3]));
     payload.extend(attribute_bytes(IFLA_IFNAME, b"ppp0\0"));
-    assert_eq!(Link::parse(&payload), Ok(Link { index: 7, name: "ppp0".to_owned(), up: true }));
+    assert_eq!(Link::parse(&payload), Ok(Link { index: 7, name: "ppp0".to_owned(), up: true, ..Link::default() }));
     assert_eq!(Link::parse(&payload[..16]), Err(Malformed));
+}
+
+#[test]
+fn what_names_its_kind_is_no_physical_interface() {
+    let link = |kind: u16, flags: u32, info: &[u8]| {
+        let mut payload = vec![0; 2];
+        payload.extend(kind.to_ne_bytes());
+        payload.extend(7_u32.to_ne_bytes());
+        payload.extend(flags.to_ne_bytes());
+        payload.extend([0; 4]);
+        payload.extend(attribute_bytes(IFLA_IFNAME, b"x\0"));
+        payload.extend(attribute_bytes(IFLA_LINKINFO, info));
+        Link::parse(&payload).unwrap()
+    };
+    let (veth, member) = (attribute_bytes(IFLA_INFO_KIND, b"veth\0"), attribute_bytes(4, b"bridge\0"));
+    let physical = |kind: u16, info: &[u8]| link(kind, 0, info).physical;
+    assert!(physical(ARPHRD_ETHER, &[]) && physical(ARPHRD_ETHER, &member), "in a bridge it stays one");
+    assert!(!physical(ARPHRD_ETHER, &veth) && !physical(772, &[]), "loopback names no kind either");
+    let line = link(512, IFF_POINTOPOINT | IFF_LOWER_UP, &[]);
+    assert!(line.carrier && line.point_to_point && !line.up);
 }
 
 fn route(prefix_len: u8, table: u8, flags: u32, attributes: &[(u16, &[u8])]) -> Vec<u8> {
@@ -82,11 +102,13 @@ fn a_default_route_of_the_main_table_has_a_gateway() {
         [(RTA_OIF, &7_u32.to_ne_bytes()[..]), (RTA_GATEWAY, &[192, 168, 1, 1]), (RTA_PRIORITY, &100_u32.to_ne_bytes())];
     let gateway = "192.168.1.1".parse().unwrap();
     let read = |payload: Vec<u8>| DefaultRoute::parse(&payload).unwrap();
-    assert_eq!(read(route(0, RT_TABLE_MAIN, 0, &attributes)), Some(DefaultRoute { index: 7, gateway, metric: 100 }));
+    let found = DefaultRoute { index: 7, gateway: Some(gateway), family: Family::V4, metric: 100 };
+    assert_eq!(read(route(0, RT_TABLE_MAIN, 0, &attributes)), Some(found));
     assert_eq!(read(route(8, RT_TABLE_MAIN, 0, &attributes)), None, "not the default");
     assert_eq!(read(route(0, 255, 0, &attributes)), None, "another table");
     assert_eq!(read(route(0, RT_TABLE_MAIN, RTNH_F_LINKDOWN, &attributes)), None, "the cable is out");
-    assert_eq!(read(route(0, RT_TABLE_MAIN, 0, &attributes[..1])), None, "no gateway: point to point");
+    let line = DefaultRoute { index: 7, gateway: None, family: Family::V4, metric: 0 };
+    assert_eq!(read(route(0, RT_TABLE_MAIN, 0, &attributes[..1])), Some(line), "no gateway: point to point");
     assert_eq!(DefaultRoute::parse(&[AF_INET; 11]), Err(Malformed));
 }
 

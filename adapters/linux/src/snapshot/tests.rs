@@ -20,7 +20,7 @@ fn an_address_without_its_link_calls_for_another_read() {
     let address = Address { index: 4, prefix_len: 24, flags: 0, local: "192.0.2.1".parse().unwrap() };
     let mut links = BTreeMap::new();
     assert_eq!(join(&links, vec![address.clone()]), None);
-    links.insert(4, Link { index: 4, name: "ppp0".to_owned(), up: true });
+    links.insert(4, Link { index: 4, name: "ppp0".to_owned(), up: true, ..Link::default() });
     assert_eq!(join(&links, vec![address]).unwrap().addresses()[0].interface, "ppp0");
 }
 

@@ -45,6 +45,7 @@ on_every_rung!(
     suite::a_renamed_removed_or_recreated_interface_is_followed_by_name,
     suite::an_interface_that_appears_later_is_heard,
     suite::a_link_going_down_and_up_is_told,
+    suite::a_change_is_told_with_its_announcement_though_a_link_was_heard_first,
     suite::a_dropped_watch_loses_nothing,
     suite::a_peer_is_not_our_address,
     lifetimes::an_address_whose_lifetime_ends_is_told_at_each_stage,

@@ -3,6 +3,7 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::process::{self, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -30,6 +31,18 @@ impl Namespace {
     /// Runs `ip` in the namespace.
     pub fn ip(&self, arguments: &str) {
         succeed(self.command().args(arguments.split(' ')).output());
+    }
+
+    /// Waits until so many links are up in the kernel's eyes, which it announces a while after their cable is in.
+    pub fn wait_for_links(&self, count: usize, bound: Duration) {
+        let began = Instant::now();
+        let up = || {
+            let output = self.command().args(["-oneline", "link", "show"]).output().expect("ip starts");
+            String::from_utf8_lossy(&output.stdout).matches(" state UP ").count()
+        };
+        while up() < count {
+            assert!(began.elapsed() < bound, "the links stay down");
+        }
     }
 
     /// Runs many `ip` commands in the namespace, at once.

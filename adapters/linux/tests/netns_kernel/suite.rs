@@ -196,6 +196,25 @@ pub fn a_link_going_down_and_up_is_told(hook: Hook, _: &str) {
     });
 }
 
+/// What of a link has come to the runtime's ears wakes the watch, when it has not been told of the address's announcement
+/// yet: the snapshot shows the address, and nobody but this item will say who made it, and when.
+pub fn a_change_is_told_with_its_announcement_though_a_link_was_heard_first(hook: Hook, _: &str) {
+    World::run(|world| {
+        let (_, mut watch) = world.watch(&world.source(hook));
+        world.namespace.ip("link set wan0 mtu 1400");
+        world.block_on(async {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        });
+        world.namespace.ip("addr add 192.0.2.1/24 dev wan0");
+        let last = watch.until(|snapshot| find(snapshot, "192.0.2.1").is_some()).pop().unwrap();
+        assert!(last.hint.announcements >= 1);
+        assert_eq!(last.hint.kernel_at.is_some(), hook != Hook::Netlink);
+        assert_eq!(last.hint.by.is_some(), matches!(hook, Hook::Fentry | Hook::Kprobe));
+    });
+}
+
 /// The contract of `watch`. Dropped at any point and watched again, the truth comes first.
 pub fn a_dropped_watch_loses_nothing(hook: Hook, rung: &str) {
     World::run(|world| {

@@ -38,17 +38,26 @@ fn the_end_of_a_lifetime_has_no_author(hook: Hook) {
     });
 }
 
+/// Whoever hears every namespace hears those of the tests beside this one too: the address is this test's own, and what
+/// they announce may fill the ring, or a turn, so that more than one round is needed.
 fn another_namespace_is_heard_only_if_wanted(hook: Hook) {
+    let elsewhere = if hook == Hook::Fentry { "192.0.2.7" } else { "192.0.2.8" };
+    let told = format!("address={elsewhere} event=New");
     World::run(|world| {
         let other = Namespace::new();
-        for (every_namespace, heard) in [(false, 0), (true, 1)] {
+        let changes = format!("link set lo up\naddr add {elsewhere}/32 dev lo\naddr del {elsewhere}/32 dev lo\n");
+        for (every_namespace, rounds) in [(false, 1), (true, 10)] {
             let options = KernelOptions { hook, every_namespace, ..KernelOptions::default() };
             let (_, mut watch) = world.watch(&world.source_with(options));
-            other.batch("link set lo up\naddr add 192.0.2.7/32 dev lo\naddr del 192.0.2.7/32 dev lo\n");
-            world.namespace.ip("addr add 192.0.2.1/24 dev wan0");
-            watch.until(|snapshot| find(snapshot, "192.0.2.1").is_some());
-            assert_eq!(world.log.count("address=192.0.2.7 event=New"), heard, "{}", world.log.text());
-            world.namespace.ip("addr del 192.0.2.1/24 dev wan0");
+            let heard = (0..rounds).any(|_| {
+                other.batch(&changes);
+                world.namespace.ip("addr add 192.0.2.1/24 dev wan0");
+                watch.until(|snapshot| find(snapshot, "192.0.2.1").is_some());
+                world.namespace.ip("addr del 192.0.2.1/24 dev wan0");
+                watch.until(|snapshot| find(snapshot, "192.0.2.1").is_none());
+                world.log.count(&told) > 0
+            });
+            assert_eq!(heard, every_namespace, "{}", world.log.text());
         }
     });
 }

@@ -39,6 +39,7 @@ impl World {
     pub fn run(test: impl FnOnce(&World) + Send) {
         let namespace = Arc::new(Namespace::new());
         namespace.batch(QUIET_LINKS);
+        namespace.wait_for_links(2, BOUND);
         let log = Log::default();
         let inside = || {
             namespace.enter();
