@@ -6,10 +6,15 @@ use crate::address::Family;
 use crate::config::{self, Config, Endpoint, HostPort, PluginChoice, STATE_STORE_TYPE, Settings, Variable};
 use crate::ports::{Clock, DnsProvider, DnsTransport, Gateways, HttpTransport, IpSource, PowerSwitches, StateStore};
 
+/// Makes transports to plugs, also after the start: a kept intent may name one that no configuration names.
+pub type PlugTransports = Arc<dyn Fn(&Endpoint) -> Arc<dyn HttpTransport> + Send + Sync>;
+
 /// What a plug-in may be built from: capabilities, handed out one by one.
 pub struct Parts<'a> {
     /// Makes transports, each bound to one origin.
     pub transports: &'a dyn Fn(&Endpoint) -> Arc<dyn HttpTransport>,
+    /// The same for plugs, within limits that fit a small device on the LAN, and whenever one is opened.
+    pub plug_transports: PlugTransports,
     /// Makes transports for DNS messages, each bound to one server.
     pub dns: &'a dyn Fn(&HostPort) -> Arc<dyn DnsTransport>,
     /// The same over one address family and no other (trap 17).

@@ -19,6 +19,7 @@ use ddns_discover::{DiscoverFactory, HttpPollFactory};
 use ddns_doh::{Authorities, DohVerifier, Resolver};
 use ddns_http::{HttpStack, Limits};
 use ddns_linux::{BootClock, KernelGateways, KernelSourceFactory};
+use ddns_plug::PlugFactory;
 use ddns_provider_cloudflare::CloudflareFactory;
 use ddns_provider_dyndns2::Dyndns2Factory;
 use ddns_provider_rfc2136::Rfc2136Factory;
@@ -54,6 +55,13 @@ const DOH: Limits = Limits {
     answer: Duration::from_secs(5),
     body: 65_535,
 };
+/// A plug: a device on the LAN that answers at once or not at all, and whose word may be waited for by the router.
+const PLUG: Limits = Limits {
+    connect: Duration::from_secs(3),
+    handshake: Duration::from_secs(3),
+    answer: Duration::from_secs(4),
+    body: 65_536,
+};
 /// A webhook's answer, of which the status counts.
 const WEBHOOK_BODY: usize = 65_536;
 
@@ -85,6 +93,7 @@ pub(crate) fn registry() -> ProviderRegistry {
         .provider(Box::new(CloudflareFactory))
         .provider(Box::new(Rfc2136Factory))
         .provider(Box::new(Dyndns2Factory))
+        .plugs(Box::new(PlugFactory))
         .store(Box::new(SledStoreFactory::new(Arc::new(worker))))
         .store(Box::new(FileStoreFactory))
         .store(Box::new(MemoryStoreFactory))
@@ -140,8 +149,12 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
             Arc::new(stack.dns_over(family, server.clone(), VOTER))
         };
         let host = |settings: &mut Settings<'_>| Some(KernelSourceFactory::host(settings, &config, &clock));
+        let plug_stack = Arc::clone(&stack);
+        let plug_transports =
+            move |endpoint: &Endpoint| -> Arc<dyn HttpTransport> { plug_stack.http1(endpoint.clone(), PLUG) };
         let parts = Parts {
             transports: &transports,
+            plug_transports: Arc::new(plug_transports),
             dns: &dns,
             transports_over: &transports_over,
             dns_over: &dns_over,
