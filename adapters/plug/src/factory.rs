@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -122,8 +123,9 @@ impl Factory<dyn PowerSwitches> for PlugFactory {
         let login = login(settings, kind);
         let feeds = feeds(settings);
         let details = templates(settings, kind);
-        let reachable = settings.choice(&REACHABLE) == "true";
-        let (kind, mut details, host) = (kind?, details?, host?);
+        let reachable =
+            settings.parsed(&REACHABLE, |text| text.parse::<bool>().map_err(|_| "not a known word".to_owned()));
+        let (kind, mut details, host, reachable) = (kind?, details?, host?, reachable?);
         let has_timer = kind != "http" || Plain::from_details(&details).is_ok_and(|plain| plain.has_timer());
         if !has_timer && !reachable {
             let reason = "the plug has no timer of its own: if it is reached through the router, it stays off";
@@ -190,30 +192,30 @@ fn id(settings: &mut Settings<'_>, kind: Option<&str>) -> Option<Option<String>>
 
 /// `None` if it is wrong.
 fn login(settings: &mut Settings<'_>, kind: Option<&str>) -> Option<Option<Login>> {
-    let mut wrong = false;
+    let refused = Cell::new(false);
     let password = settings.optional_secret_as(&PASSWORD, "put in the password of the plug, alone", |text| {
-        let fine = !text.chars().any(char::is_control);
-        fine.then(|| SecretString::from(text))
-            .ok_or_else(|| "it holds control characters, or more than one line".to_owned())
+        if text.chars().any(char::is_control) {
+            refused.set(true);
+            return Err("it holds control characters, or more than one line".to_owned());
+        }
+        Ok(SecretString::from(text))
     });
     let given = settings.text(&USER).is_some();
-    let user = if given { settings.parsed(&USER, parse_user) } else { Some(ADMIN.to_owned()) };
-    let mut problem = |reason: &str, remedy: &str| {
-        settings.problem(&USER, reason, remedy);
-        wrong = true;
-    };
-    match (kind, &user) {
-        (Some("shelly2"), Some(user)) if user != ADMIN => {
-            problem("the user of a Shelly of this generation is always admin", "unset it");
-        }
-        (Some("http"), _) if !given && password.is_some() => problem("not set, but a password is", "set it"),
+    let user = if given { settings.parsed(&USER, parse_user)? } else { ADMIN.to_owned() };
+    let wrong = match kind {
+        _ if refused.get() => return None,
+        Some("shelly2") if user != ADMIN => Some(("the user of such a Shelly is always admin", "unset it")),
+        Some("http") if !given && password.is_some() => Some(("not set, but a password is", "set it")),
         _ if given && password.is_none() => {
-            problem("there is no password for it", "set DDNS_PLUG_PASSWORD_FILE, or unset this")
+            Some(("there is no password for it", "set DDNS_PLUG_PASSWORD_FILE, or unset this"))
         }
-        _ => {}
+        _ => None,
+    };
+    if let Some((reason, remedy)) = wrong {
+        settings.problem(&USER, reason, remedy);
+        return None;
     }
-    let user = user?;
-    (!wrong).then(|| password.map(|password| Login { user, password }))
+    Some(password.map(|password| Login { user, password }))
 }
 
 /// RFC 7617 §2: a colon would end it.

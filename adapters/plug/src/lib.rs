@@ -24,6 +24,7 @@ use async_trait::async_trait;
 use ddns_core::config::Endpoint;
 use ddns_core::ports::{PlugAddress, PlugChoice, PlugError, PlugOrder, PlugReport, PowerSwitch, PowerSwitches};
 use ddns_core::registry::PlugTransports;
+use secrecy::SecretString;
 
 pub use factory::{
     FEEDS, HOST, ID, KIND, OFF_PATH, ON_PATH, PASSWORD, PlugFactory, REACHABLE, STATE_OFF, STATE_ON, STATE_PATH, USER,
@@ -47,6 +48,12 @@ pub struct Plugs {
 impl Plugs {
     pub(crate) fn new(configured: Option<PlugChoice>, login: Option<Login>, transports: PlugTransports) -> Self {
         Self { configured, login, transports }
+    }
+
+    /// The plug at one address, with its user and password. It has a timer.
+    pub fn with_login(plug: PlugAddress, user: &str, password: SecretString, transports: PlugTransports) -> Self {
+        let choice = PlugChoice { plug, has_timer: true, reachable_without_router: false };
+        Self::new(Some(choice), Some(Login { user: user.to_owned(), password }), transports)
     }
 }
 

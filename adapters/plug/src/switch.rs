@@ -57,8 +57,7 @@ pub(crate) struct Switch {
 #[async_trait]
 impl PowerSwitch for Switch {
     async fn carry_out(&self, order: PlugOrder) -> Result<PlugReport, PlugError> {
-        let transport = (self.transports)(&self.endpoint);
-        let mut session = Session::new(transport, self.login.clone(), self.device.scheme());
+        let mut session = self.session();
         match order {
             PlugOrder::Look => self.look(&mut session).await,
             PlugOrder::Off { back_on } => self.off(&mut session, back_on).await,
@@ -68,6 +67,10 @@ impl PowerSwitch for Switch {
 }
 
 impl Switch {
+    fn session(&self) -> Session {
+        Session::new((self.transports)(&self.endpoint), self.login.clone(), self.device.scheme())
+    }
+
     async fn look(&self, session: &mut Session) -> Result<PlugReport, PlugError> {
         let device = self.known(session).await?;
         let state = self.device.look(session).await.map_err(|failure| self.before(failure))?;
@@ -95,14 +98,23 @@ impl Switch {
         if comes_back {
             return Ok(PlugReport { on: false, device });
         }
-        let done = self.device.on(session).await;
-        if self.read_back(session, done).await?.on {
+        if self.undo().await?.on {
             let what = "the device took no timer, so that it would have stayed off; it was switched on again at once. \
                         Update its firmware, or use another plug";
             return Err(self.refused(what.to_owned()));
         }
         let cause = "it took no timer, and it is still off after it was switched on again".into();
         Err(PlugError::Unconfirmed { at: self.at.clone(), cause })
+    }
+
+    /// Switches on what is off without a timer. Whatever goes wrong with that, the off has worked. The nonces of the
+    /// session may be used up, so it is not used.
+    async fn undo(&self) -> Result<State, PlugError> {
+        let mut session = self.session();
+        match self.device.on(&mut session).await {
+            Err(failure) if !failure.may_have_worked() => Err(self.unconfirmed(failure)),
+            done => self.read_back(&mut session, done).await,
+        }
     }
 
     /// Who the device is comes last, and is no condition: power off is worse than a doubt.

@@ -115,6 +115,7 @@ fn all_mistakes_are_told_at_once_and_no_secret_with_them() {
 fn a_users_name_goes_with_its_password_and_its_kind() {
     let user = |kind: &str, user: &str| {
         let mut environment = with_password(environment(kind, loopback()), PASSWORD);
+        environment.insert("DDNS_PLUG_HOST", "192.0.2.9".to_owned());
         environment.insert("DDNS_PLUG_USER", user.to_owned());
         names(&build(&environment).problems).join(" ")
     };

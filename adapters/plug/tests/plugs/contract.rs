@@ -105,10 +105,11 @@ async fn a_stale_nonce_is_replaced_once_within_an_order() -> Result<()> {
     assert_eq!(requests.len(), wanted.len(), "{requests:?}");
     assert!(requests.iter().zip(wanted).all(|(request, wanted)| request.contains(wanted)), "{requests:?}");
     assert_eq!(plug.history().len(), 1, "the order was carried out once");
-    plug.set(PlugFault::IgnoresTimer);
-    plug.press(true);
-    let (class, text) = told(&switch.carry_out(LONG).await);
-    assert_eq!(class, "refused", "the second stale nonce of one order is not replaced: {text}");
+    let setup = PlugSetup { password: Some(PASSWORD.to_owned()), ..PlugSetup::default() };
+    let forgetful = ShellyGen2::with_nonces_for((None, loopback()), setup, 0)?;
+    let switch = build(&with_password(environment("shelly2", forgetful.address()), PASSWORD)).switch();
+    assert_eq!(told(&switch.carry_out(LONG).await).0, "refused", "a second stale nonce is not replaced");
+    assert_eq!(forgetful.requests().len(), 4, "{:?}", forgetful.requests());
     Ok(())
 }
 

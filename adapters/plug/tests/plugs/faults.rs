@@ -4,7 +4,9 @@ use anyhow::Result;
 use ddns_core::ports::PlugOrder;
 use ddns_testbed::{PlugFault, PlugSetup, Tasmota};
 
-use super::bench::{KINDS, LONG, build, build_within, environment, loopback, parts, start, told};
+use super::bench::{
+    KINDS, LONG, PASSWORD, build, build_within, environment, loopback, parts, start, told, with_password,
+};
 
 const ORDERS: [PlugOrder; 3] = [PlugOrder::Look, LONG, PlugOrder::On];
 
@@ -80,19 +82,17 @@ async fn an_order_whose_answer_was_lost_is_judged_by_the_read_back() -> Result<(
 
 #[tokio::test]
 async fn an_order_that_is_not_read_back_is_unconfirmed() -> Result<()> {
-    for kind in ["shelly2", "tasmota"] {
+    for (kind, off, on) in [("shelly2", "GetStatus", "GetStatus"), ("tasmota", "RuleTimer8&", "Power1&")] {
         for fault in [PlugFault::Status(500), PlugFault::Says("{}"), PlugFault::ApplyThenDrop] {
             let plug = start(kind)?;
-            let switch = build(&environment(kind, plug.address())).switch();
-            let state = if kind == "tasmota" { "RuleTimer8?" } else { parts(kind)[3] };
-            if kind == "shelly2" {
-                plug.set_for(state, fault.clone());
-                assert_eq!(told(&switch.carry_out(LONG).await).0, "unconfirmed", "{kind} {fault:?}");
-                assert!(!plug.is_on(), "{kind} {fault:?}");
-            }
+            let switch = build(&with_password(environment(kind, plug.address()), PASSWORD)).switch();
+            plug.set_for(off, fault.clone());
+            assert_eq!(told(&switch.carry_out(LONG).await).0, "unconfirmed", "{kind} {fault:?}");
+            assert!(!plug.is_on(), "{kind} {fault:?}");
             plug.heal();
-            plug.set_for(parts(kind)[3], fault.clone());
+            plug.set_for(on, fault.clone());
             assert_eq!(told(&switch.carry_out(PlugOrder::On).await).0, "unconfirmed", "{kind} {fault:?}");
+            assert!(plug.is_on(), "{kind} {fault:?}");
         }
     }
     Ok(())
@@ -110,6 +110,24 @@ async fn a_device_that_takes_no_timer_is_switched_on_again_at_once_or_never_off(
         assert!(plug.is_on(), "{kind}");
         let states: Vec<bool> = plug.history().iter().map(|(_, on)| *on).collect();
         assert_eq!(states, if kind == "tasmota" { vec![] } else { vec![false, true] }, "{kind}");
+    }
+    Ok(())
+}
+
+/// It is off without a timer: whatever keeps it from being switched on again, nobody may take it for untouched.
+#[tokio::test]
+async fn an_off_without_a_timer_that_cannot_be_undone_is_unconfirmed() -> Result<()> {
+    for kind in ["shelly1", "shelly2"] {
+        for fault in [PlugFault::Status(401), PlugFault::Status(404), PlugFault::Status(500), PlugFault::Deaf] {
+            let plug = start(kind)?;
+            let switch = build(&environment(kind, plug.address())).switch();
+            let [_, off, on, _] = parts(kind);
+            plug.set_for(off, PlugFault::IgnoresTimer);
+            plug.set_for(on, fault.clone());
+            let (class, text) = told(&switch.carry_out(LONG).await);
+            assert_eq!(class, "unconfirmed", "{kind} {fault:?} {text}");
+            assert!(!plug.is_on(), "{kind} {fault:?}");
+        }
     }
     Ok(())
 }
