@@ -17,6 +17,12 @@ impl World {
         let wait = self.dice.magnitude(Duration::from_millis(1), most);
         let until = self.now + ANSWERS_WITHIN;
         self.after(wait, Item::PlugGets { run: self.run, order, until });
+        // The moments in which an end of the process matters most.
+        if order != PlugOrder::Look && self.plan.faults.has(Fault::Crash) && self.dice.percent(20) {
+            let (salt, soon) =
+                (self.dice.next(), self.dice.magnitude(Duration::from_millis(1), Duration::from_secs(40)));
+            self.after(soon, Item::Begins(Fault::Crash, salt, Duration::from_secs(2)));
+        }
         if self.now + wait > until {
             self.silence(self.run, until);
         }
