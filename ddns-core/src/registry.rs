@@ -6,10 +6,15 @@ use crate::address::Family;
 use crate::config::{self, Config, Endpoint, HostPort, PluginChoice, STATE_STORE_TYPE, Settings, Variable};
 use crate::ports::{Clock, DnsProvider, DnsTransport, Gateways, HttpTransport, IpSource, PowerSwitches, StateStore};
 
+/// Makes transports to plugs, also after the start: a kept intent may name one that no configuration names.
+pub type PlugTransports = Arc<dyn Fn(&Endpoint) -> Arc<dyn HttpTransport> + Send + Sync>;
+
 /// What a plug-in may be built from: capabilities, handed out one by one.
 pub struct Parts<'a> {
     /// Makes transports, each bound to one origin.
     pub transports: &'a dyn Fn(&Endpoint) -> Arc<dyn HttpTransport>,
+    /// The same for plugs, within limits that fit a small device on the LAN, and whenever one is opened.
+    pub plug_transports: PlugTransports,
     /// Makes transports for DNS messages, each bound to one server.
     pub dns: &'a dyn Fn(&HostPort) -> Arc<dyn DnsTransport>,
     /// The same over UDP first, where a message may arrive more than once.
@@ -69,8 +74,6 @@ pub struct Plugins {
     pub providers: Vec<Arc<dyn DnsProvider>>,
     /// Where state is kept.
     pub store: Arc<dyn StateStore>,
-    /// What can be switched, if this program can switch anything.
-    pub plugs: Option<Arc<dyn PowerSwitches>>,
 }
 
 impl ProviderRegistry {
@@ -121,12 +124,13 @@ impl ProviderRegistry {
         let sources = build_all(&self.sources, &parts.config.sources, settings, parts);
         let providers = build_all(&self.providers, &parts.config.providers, settings, parts);
         let store = build_one(&self.stores, &STATE_STORE_TYPE, settings, parts);
-        let plugs = self.plugs.as_ref().map(|factory| factory.build(settings, parts));
-        let plugs = match plugs {
-            Some(built) => Some(built?),
-            None => None,
-        };
-        Some(Plugins { sources: sources?, providers: providers?, store: store?, plugs })
+        Some(Plugins { sources: sources?, providers: providers?, store: store? })
+    }
+
+    /// Builds what switches plugs. It stands apart, since power that is owed is given back also where the rest is wrong.
+    /// `None` says that there were problems, or that this program switches nothing.
+    pub fn build_plugs(&self, settings: &mut Settings<'_>, parts: &Parts<'_>) -> Option<Arc<dyn PowerSwitches>> {
+        self.plugs.as_ref()?.build(settings, parts)
     }
 }
 

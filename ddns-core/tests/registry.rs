@@ -85,6 +85,7 @@ fn problems(environment: &[(&str, &str)]) -> Vec<String> {
     let dns = |_: &HostPort| -> Arc<dyn DnsTransport> { panic!("nobody asked for one") };
     let parts = Parts {
         transports: &transports,
+        plug_transports: Arc::new(transports),
         dns: &dns,
         dns_udp: &dns,
         transports_over: &|_, endpoint| transports(endpoint),

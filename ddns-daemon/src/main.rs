@@ -8,6 +8,7 @@ mod log_view;
 mod notify;
 mod on_change;
 mod online;
+mod owed;
 mod recover;
 mod run;
 mod state;
@@ -103,7 +104,11 @@ fn main() -> ExitCode {
         },
         Verb::Run => match wiring::wire(std::env::vars_os()) {
             Ok(wired) => run::run(wired),
-            Err(wrong) => refuse(&wrong),
+            Err(wrong) => {
+                let refused = refuse(&wrong);
+                owed::give_back(wrong.plugs.as_ref());
+                refused
+            }
         },
     }
 }

@@ -13,12 +13,13 @@ use ddns_core::config::{
 };
 use ddns_core::driver::Ports;
 use ddns_core::memory_store::MemoryStoreFactory;
-use ddns_core::ports::{Clock, DnsTransport, HttpTransport};
-use ddns_core::registry::{Factory, Parts, ProviderRegistry};
+use ddns_core::ports::{Clock, DnsTransport, HttpTransport, PowerSwitches};
+use ddns_core::registry::{Factory, Parts, PlugTransports, ProviderRegistry};
 use ddns_discover::{DiscoverFactory, HttpPollFactory};
 use ddns_doh::{Authorities, DohVerifier, Resolver};
 use ddns_http::{HttpStack, Limits};
 use ddns_linux::{BootClock, KernelGateways, KernelSourceFactory, LanProbe};
+use ddns_plug::{PlugFactory, Plugs};
 use ddns_provider_cloudflare::CloudflareFactory;
 use ddns_provider_dyndns2::Dyndns2Factory;
 use ddns_provider_rfc2136::Rfc2136Factory;
@@ -55,6 +56,13 @@ const DOH: Limits = Limits {
     answer: Duration::from_secs(5),
     body: 65_535,
 };
+/// A plug: a device on the LAN that answers at once or not at all, and whose word may be waited for by the router.
+const PLUG: Limits = Limits {
+    connect: Duration::from_secs(3),
+    handshake: Duration::from_secs(3),
+    answer: Duration::from_secs(4),
+    body: 65_536,
+};
 /// A webhook's answer, of which the status counts.
 const WEBHOOK_BODY: usize = 65_536;
 
@@ -74,6 +82,8 @@ pub(crate) struct Wired {
 pub(crate) struct Wrong {
     pub(crate) warnings: Vec<Problem>,
     pub(crate) problems: Vec<Problem>,
+    /// Plugs can be switched on all the same.
+    pub(crate) plugs: Option<Arc<dyn PowerSwitches>>,
 }
 
 /// Every plug-in of ddnsd.
@@ -86,6 +96,7 @@ pub(crate) fn registry() -> ProviderRegistry {
         .provider(Box::new(CloudflareFactory))
         .provider(Box::new(Rfc2136Factory))
         .provider(Box::new(Dyndns2Factory))
+        .plugs(Box::new(PlugFactory))
         .store(Box::new(SledStoreFactory::new(Arc::new(worker))))
         .store(Box::new(FileStoreFactory))
         .store(Box::new(MemoryStoreFactory))
@@ -114,7 +125,7 @@ pub(crate) fn state_directory(environment: impl Iterator<Item = (OsString, OsStr
     let (warnings, problems) = settings.finish();
     match directory {
         Some(directory) if problems.is_empty() => Ok(directory),
-        Some(_) | None => Err(Wrong { warnings, problems }),
+        Some(_) | None => Err(Wrong { warnings, problems, plugs: None }),
     }
 }
 
@@ -128,7 +139,7 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
     let registry = registry();
     let environment = environment.map(|(name, value)| (text(name), text(value)));
     let mut settings = Settings::new(environment, &registry.variables(), &Files);
-    let config = Config::read(&mut settings);
+    let mut config = Config::read(&mut settings);
     if let Some(program) = &config.on_change.program
         && let Err((reason, remedy)) = runnable(program)
     {
@@ -136,6 +147,7 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
     }
     let (log_level, log_format) = (settings.choice(&LOG_LEVEL), settings.choice(&LOG_FORMAT));
     let stack = stack(&mut settings);
+    let mut plugs = None;
     let built = stack.map(Arc::new).and_then(|stack| {
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let transports = |endpoint: &Endpoint| -> Arc<dyn HttpTransport> { stack.http1(endpoint.clone(), API) };
@@ -148,8 +160,12 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
             Arc::new(stack.dns_over(family, server.clone(), VOTER))
         };
         let host = |settings: &mut Settings<'_>| Some(KernelSourceFactory::host(settings, &config, &clock));
+        let plug_stack = Arc::clone(&stack);
+        let plug_transports: PlugTransports =
+            Arc::new(move |endpoint: &Endpoint| plug_stack.http1(endpoint.clone(), PLUG));
         let parts = Parts {
             transports: &transports,
+            plug_transports: Arc::clone(&plug_transports),
             dns: &dns,
             dns_udp: &dns_udp,
             transports_over: &transports_over,
@@ -159,7 +175,9 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
             clock: Arc::clone(&clock),
             config: &config,
         };
-        let plugins = registry.build(&mut settings, &parts)?;
+        let configured = registry.build_plugs(&mut settings, &parts);
+        plugs = configured.clone().or_else(|| Some(Arc::new(Plugs::unconfigured(plug_transports))));
+        let (plugins, switches) = (registry.build(&mut settings, &parts)?, configured?);
         let webhook = config.on_change.url.clone().map(|url| -> Arc<dyn HttpTransport> {
             stack.http1(url, Limits { answer: config.on_change.limit, body: WEBHOOK_BODY, ..API })
         });
@@ -172,7 +190,7 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
                 wan: stack.probe(config.probe_targets.clone()),
                 lan: LanProbe::new(config.router),
             }),
-            plugs: plugins.plugs,
+            plugs: Some(switches),
             clock,
             connections: stack,
         };
@@ -181,12 +199,13 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
     let (warnings, problems) = settings.finish();
     match built {
         Some((ports, webhook)) if problems.is_empty() => {
+            config.recovery.plug = ports.plugs.as_ref().and_then(|plugs| plugs.configured().cloned());
             let tunnel =
                 |wireguard: &WireGuard| Arc::new(Tunnel::new(wireguard.interface.clone(), Arc::clone(&ports.clock)));
             let (tunnel, listeners) = (config.wireguard.as_ref().map(tunnel), listeners(&config, &ports, webhook));
             Ok(Wired { config, ports, listeners, tunnel, warnings, log_level, log_format })
         }
-        Some(_) | None => Err(Wrong { warnings, problems }),
+        Some(_) | None => Err(Wrong { warnings, problems, plugs }),
     }
 }
 

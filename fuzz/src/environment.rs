@@ -13,6 +13,7 @@ use ddns_core::registry::{Parts, ProviderRegistry};
 use ddns_core::time::{Instant, Wall};
 use ddns_discover::{DiscoverFactory, HttpPollFactory};
 use ddns_linux::KernelSourceFactory;
+use ddns_plug::PlugFactory;
 use ddns_provider_cloudflare::{API_TOKEN, CloudflareFactory};
 use ddns_provider_dyndns2::{Dyndns2Factory, PASSWORD};
 use ddns_provider_rfc2136::{Rfc2136Factory, TSIG_KEY};
@@ -22,7 +23,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 
-const SECRETS: [&str; 3] = [API_TOKEN.name, TSIG_KEY.name, PASSWORD.name];
+const SECRETS: [&str; 4] = [API_TOKEN.name, TSIG_KEY.name, PASSWORD.name, ddns_plug::PASSWORD.name];
 
 /// A world that nobody should ask: configuration is read before anything is opened.
 struct Closed;
@@ -87,6 +88,7 @@ pub fn environment(text: &[u8]) {
         .provider(Box::new(CloudflareFactory))
         .provider(Box::new(Rfc2136Factory))
         .provider(Box::new(Dyndns2Factory))
+        .plugs(Box::new(PlugFactory))
         .store(Box::new(SledStoreFactory::new(Arc::new(|| Command::new("/nonexistent")))))
         .store(Box::new(FileStoreFactory))
         .store(Box::new(MemoryStoreFactory));
@@ -96,6 +98,7 @@ pub fn environment(text: &[u8]) {
     let clock: Arc<dyn Clock> = Arc::new(Closed);
     let parts = Parts {
         transports: &|_| Arc::new(Closed),
+        plug_transports: Arc::new(|_| Arc::new(Closed)),
         dns: &|_| Arc::new(Closed),
         dns_udp: &|_| Arc::new(Closed),
         transports_over: &|_, _| Arc::new(Closed),

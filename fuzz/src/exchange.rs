@@ -79,6 +79,7 @@ fn answer(line: &[u8]) -> HttpResponse {
     HttpResponse {
         status: status.unwrap_or(200),
         content_type: "application/json".to_owned(),
+        authenticate: None,
         rate_limit: retry_after.clone(),
         retry_after,
         body: body.to_vec(),

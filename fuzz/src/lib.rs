@@ -7,6 +7,7 @@ mod dynamic_update;
 mod environment;
 mod exchange;
 mod kernel;
+mod plug;
 mod state;
 
 pub use discovery::{announcement, echo, router, stun, whoami};
@@ -14,4 +15,5 @@ pub use dynamic_update::{dynamic_update, tsig_key};
 pub use environment::environment;
 pub use exchange::{cloudflare, dns};
 pub use kernel::{netlink, ring_record, wireguard};
+pub use plug::plug_answer;
 pub use state::{saved_state, state_slots};

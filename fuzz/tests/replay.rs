@@ -35,8 +35,8 @@ macro_rules! targets {
 }
 
 targets!(
-    announcement cloudflare dns dynamic_update echo environment netlink ring_record router saved_state state_slots stun
-    tsig_key whoami wireguard
+    announcement cloudflare dns dynamic_update echo environment netlink plug_answer ring_record router saved_state state_slots
+    stun tsig_key whoami wireguard
 );
 
 #[test]

@@ -81,7 +81,10 @@ impl HttpStack {
     ) -> Arc<HyperTransport> {
         let (tls, held) = (Arc::clone(tls), self.held.subscribe());
         let transport = Arc::new(HyperTransport::new(endpoint, pinned, tls, limits, held));
-        self.transports.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&transport));
+        let mut transports = self.transports.lock().unwrap_or_else(PoisonError::into_inner);
+        transports.retain(|transport| transport.strong_count() > 0);
+        transports.push(Arc::downgrade(&transport));
+        drop(transports);
         transport
     }
 

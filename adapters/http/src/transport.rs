@@ -127,6 +127,10 @@ impl HyperTransport {
         if path.is_empty() {
             path.push('/');
         }
+        if let Some(Credentials::Query(parameters)) = &request.credentials {
+            path.push(if path.contains('?') { '&' } else { '?' });
+            path.push_str(parameters.expose_secret());
+        }
         let broken = |cause: ddns_core::ports::Cause| HttpError::Connect { origin: self.origin(), cause };
         let uri = if whole_uri { format!("{}{path}", self.origin()) } else { path };
         let uri: Uri = uri.parse().map_err(|error: hyper::http::uri::InvalidUri| broken(error.into()))?;
@@ -154,8 +158,8 @@ impl HyperTransport {
         if !content_type.is_empty() {
             put(header::CONTENT_TYPE, content_type, false)?;
         }
-        if let Some(credentials) = &request.credentials {
-            put(header::AUTHORIZATION, &authorization(credentials), true)?;
+        if let Some(authorization) = request.credentials.as_ref().and_then(authorization) {
+            put(header::AUTHORIZATION, &authorization, true)?;
         }
         Ok(built)
     }
@@ -184,6 +188,7 @@ impl HyperTransport {
         Ok(HttpResponse {
             status: head.status.as_u16(),
             content_type: text(&head.headers, &header::CONTENT_TYPE).unwrap_or_default(),
+            authenticate: texts(&head.headers, &header::WWW_AUTHENTICATE),
             retry_after: text(&head.headers, &header::RETRY_AFTER),
             rate_limit: text(&head.headers, &RATE_LIMIT),
             body: body.to_bytes().into(),
@@ -195,13 +200,15 @@ impl HyperTransport {
     }
 }
 
-/// The content of an `Authorization` field.
-fn authorization(credentials: &Credentials) -> String {
+/// The content of an `Authorization` field, if these credentials go there.
+fn authorization(credentials: &Credentials) -> Option<String> {
     match credentials {
-        Credentials::Bearer(token) => format!("Bearer {}", token.expose_secret()),
+        Credentials::Bearer(token) => Some(format!("Bearer {}", token.expose_secret())),
         Credentials::Basic { user, password } => {
-            format!("Basic {}", BASE64.encode(format!("{user}:{}", password.expose_secret()).as_bytes()))
+            Some(format!("Basic {}", BASE64.encode(format!("{user}:{}", password.expose_secret()).as_bytes())))
         }
+        Credentials::Digest(answer) => Some(format!("Digest {}", answer.expose_secret())),
+        Credentials::Query(_) => None,
     }
 }
 
@@ -230,6 +237,11 @@ pub(crate) fn holds(held: &[IpAddr], local: IpAddr) -> bool {
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
+}
+
+fn texts(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let texts: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!texts.is_empty()).then(|| texts.join(", "))
 }
 
 #[async_trait]

@@ -13,7 +13,7 @@ use ddns_core::ports::{
 use ddns_http::{HttpStack, HyperTransport, Limits};
 use ddns_testbed::certificates::Validity;
 use ddns_testbed::{Authority, CloudflareDouble, Fault, Identity};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 const TOKEN: &str = "q8Vn2Lr5Tz7Wc3Xb6Yd9Fg1Hj4Km0Ps_Ru-AeIoB";
@@ -221,5 +221,47 @@ async fn a_request_names_its_host_and_nothing_it_should_not() -> Result<()> {
     let head = head?.to_ascii_lowercase();
     assert!(head.starts_with("get /base/zones?name=a http/1.1\r\n"), "{head}");
     assert!(head.contains(&format!("host: {address}\r\n")) && head.contains("user-agent: ddnsd/"), "{head}");
+    Ok(())
+}
+
+/// What a small device asks for, and what it is told.
+#[tokio::test]
+async fn credentials_go_where_a_device_looks_for_them_and_its_challenges_come_back() -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let stack = HttpStack::new(None)?;
+    let transport = stack.http1(Endpoint::parse(&url).expect("a URL"), LIMITS);
+    let cases = [
+        (Credentials::Digest("username=\"admin\", nc=00000001".into()), "/rpc", "GET /rpc HTTP/1.1", true),
+        (
+            Credentials::Query("user=admin&password=a%26b".into()),
+            "/cm?cmnd=Power",
+            "/cm?cmnd=Power&user=admin&password=a%26b ",
+            false,
+        ),
+        (Credentials::Query("user=admin&password=a%26b".into()), "/cm", "GET /cm?user=admin&password=a%26b ", false),
+    ];
+    for (credentials, path, wanted, field) in cases {
+        let credentials = Some(credentials);
+        let request = HttpRequest { method: Method::Get, path: path.into(), credentials, accept: "*/*", body: None };
+        assert!(!format!("{request:?}").contains("admin"), "{request:?}");
+        let server = async {
+            let (mut stream, _) = listener.accept().await?;
+            let mut head = vec![];
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await?);
+            }
+            let answer =
+                b"HTTP/1.1 401 X\r\nWWW-Authenticate: Basic realm=\"x\"\r\nWWW-Authenticate: Digest nonce=\"1\"\r\n\
+                           Connection: close\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(answer).await?;
+            anyhow::Ok(String::from_utf8(head)?)
+        };
+        let (response, head) = tokio::join!(transport.exchange(request), server);
+        let (response, head) = (response?, head?);
+        assert!(head.contains(wanted), "{head}");
+        assert_eq!(head.contains("authorization: Digest username=\"admin\", nc=00000001\r\n"), field, "{head}");
+        assert_eq!(response.authenticate.as_deref(), Some("Basic realm=\"x\", Digest nonce=\"1\""));
+    }
     Ok(())
 }

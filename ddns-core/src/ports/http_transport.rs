@@ -30,7 +30,7 @@ pub struct HttpRequest {
     pub method: Method,
     /// Path and query, beneath the origin's base path.
     pub path: String,
-    /// What goes into the `Authorization` field, never printed.
+    /// What goes into the `Authorization` field or ends the query, never printed.
     pub credentials: Option<Credentials>,
     /// The `Accept` field.
     pub accept: &'static str,
@@ -50,6 +50,10 @@ pub enum Credentials {
         /// The password.
         password: SecretString,
     },
+    /// What follows the word `Digest` (RFC 7616 §3.4), computed for this one request.
+    Digest(SecretString),
+    /// Parameters that end the query, for devices that know no field for it: `user=…&password=…`, percent-encoded.
+    Query(SecretString),
 }
 
 /// An answer, whatever its status.
@@ -59,6 +63,8 @@ pub struct HttpResponse {
     pub status: u16,
     /// The `Content-Type` field, empty if absent.
     pub content_type: String,
+    /// The `WWW-Authenticate` fields (RFC 9110 §11.6.1) as they came, several of them with a comma between.
+    pub authenticate: Option<String>,
     /// The `Retry-After` field (RFC 9110 §10.2.3) as it came.
     pub retry_after: Option<String>,
     /// The `RateLimit` field (draft-ietf-httpapi-ratelimit-headers) as it came.

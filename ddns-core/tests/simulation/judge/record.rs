@@ -158,7 +158,8 @@ impl Record {
 
     /// A write of a process that is no more has an effect after all; the save on disk that tells of it.
     pub fn landed(&mut self, now: Duration, save: Option<(u64, Wall)>, began: Duration, least: Duration) -> Judged {
-        let since = self.writes.iter().map(|write| write.began).find(|at| *at > began && *at < began + least);
+        let since =
+            self.writes.iter().map(|write| write.began).find(|at| *at > began && *at + ROUNDING < began + least);
         let fine = save.is_none() || since.is_none();
         hold(fine, "d: one write per record and interval", || {
             format!("one of a process that ended lands, another began at {since:?}")
