@@ -192,9 +192,17 @@ impl NatWorld {
         )
     }
 
-    /// Mends what [`cut`](Self::cut) did.
+    /// Mends what [`cut`](Self::cut) did, if it did.
     pub fn restore(&self) -> Result<()> {
-        nft(&self.internet, &format!("delete table inet {CUT}\n"))
+        nft(&self.internet, &format!("add table inet {CUT}\ndelete table inet {CUT}\n"))
+    }
+
+    /// Takes the router's power: its ports to the LAN go down. With the power that comes back, so does a wire that was cut,
+    /// as behind a modem that had frozen.
+    pub fn power(&self, on: bool) -> Result<()> {
+        let state = if on { "up" } else { "down" };
+        self.router.ip_batch(&format!("link set port1 {state}\nlink set port2 {state}\n"))?;
+        if on { self.restore() } else { Ok(()) }
     }
 }
 

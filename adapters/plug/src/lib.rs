@@ -5,7 +5,7 @@
 //! on goes out whatever it tells. Both end with a read-back. A device with a timer of its own has to show that the timer
 //! runs, or it is switched on again at once.
 //!
-//! An order costs at most seven exchanges, each bounded by its transport. Nothing is kept from one order to the next: each
+//! An on costs at most five exchanges, an off a dozen, each bounded by its transport. Nothing is kept from one order to the next: each
 //! has a transport of its own, since what was connected before a power cut is not connected after it.
 
 mod digest;

@@ -8,6 +8,7 @@ mod groups;
 mod hook;
 mod main_job;
 mod proof;
+mod recovery;
 mod rfc2136;
 mod scene;
 mod store;
