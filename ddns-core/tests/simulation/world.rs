@@ -75,9 +75,9 @@ enum Item {
         save: Option<(u64, Wall)>,
         request: UpdateRequest,
     },
-    /// An order reaches the plug; the process of run so-and-so waits for an answer until then.
+    /// An order reaches the plug; the process of run so-and-so, if any, waits for an answer until then.
     PlugGets {
-        run: u32,
+        run: Option<u32>,
         order: PlugOrder,
         until: Duration,
     },

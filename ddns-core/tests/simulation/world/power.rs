@@ -16,10 +16,11 @@ impl World {
         let most = if self.weather.is(Fault::PlugSlow) { ARRIVES_WITHIN } else { Duration::from_millis(200) };
         let wait = self.dice.magnitude(Duration::from_millis(1), most);
         let until = self.now + ANSWERS_WITHIN;
-        self.after(wait, Item::PlugGets { run: self.run, order, until });
+        let late = self.now + wait > until;
+        self.after(wait, Item::PlugGets { run: (!late).then_some(self.run), order, until });
         self.totals.cycles += u64::from(matches!(order, PlugOrder::Off { .. }));
         self.trouble_with_power(order);
-        if self.now + wait > until {
+        if late {
             self.silence(self.run, until);
         }
     }
@@ -50,7 +51,7 @@ impl World {
         self.router.power(self.now, self.plug.is_on());
     }
 
-    pub(super) fn plug_gets(&mut self, run: u32, order: PlugOrder, until: Duration) {
+    pub(super) fn plug_gets(&mut self, run: Option<u32>, order: PlugOrder, until: Duration) {
         self.power();
         let (silent, obeys) = (self.weather.is(Fault::PlugSilent), self.dice.percent(50));
         self.plug.lies = self.weather.is(Fault::PlugLies);
@@ -66,9 +67,11 @@ impl World {
             }
             self.power();
         }
-        if silent {
+        let Some(run) = run else { return };
+        // Who slept in between has not heard the answer.
+        if silent || self.now > until {
             self.silence(run, until);
-        } else if self.now <= until {
+        } else {
             let (_, on) = self.plug.state(self.now).unwrap();
             let report = PlugReport { on, device: Some("a1".into()) };
             self.answers(Duration::from_millis(1), Event::Plug(Ok(report)));
