@@ -431,23 +431,15 @@ async fn a_shutdown_while_the_router_is_off_switches_it_on() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_leaves_the_intent_if_the_plug_does_not_answer() {
     let world = Arc::<World>::default();
-    let (took, store) = {
-        let world = Arc::clone(&world);
-        let deaf = tokio::spawn({
-            let world = Arc::clone(&world);
-            async move {
-                while !world.power_off.load(SeqCst) {
-                    time::sleep(Duration::from_millis(10)).await;
-                }
-                // The answer to the order itself still comes.
-                time::sleep(Duration::from_millis(500)).await;
-                world.plug_deaf.store(true, SeqCst);
-            }
-        });
-        let ended = power_goes(&world).await;
-        deaf.await.unwrap();
-        ended
+    let deafens = async {
+        while !world.power_off.load(SeqCst) {
+            time::sleep(Duration::from_millis(10)).await;
+        }
+        // The answer to the order itself still comes.
+        time::sleep(Duration::from_millis(500)).await;
+        world.plug_deaf.store(true, SeqCst);
     };
+    let ((took, store), ()) = tokio::join!(power_goes(&world), deafens);
     assert!(took >= Duration::from_secs(25) && took < Duration::from_secs(30), "{took:?} of the paused clock");
     let saved = store.load().await.unwrap().unwrap();
     assert_eq!(saved.recovery().intent().map(|intent| &*intent.plug.endpoint), Some("http://192.0.2.9:80"));

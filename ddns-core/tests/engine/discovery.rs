@@ -9,7 +9,8 @@ use ddns_core::discovery::{Election, Nat, NatClass};
 use ddns_core::engine::Transition;
 use ddns_core::selection::Rejection;
 
-use crate::bench::{Bench, NAME, kinds};
+use crate::bench::{Bench, NAME};
+use crate::kinds::kinds;
 use crate::{NEW, OLD};
 
 const PRIVATE: &str = "192.168.1.5";

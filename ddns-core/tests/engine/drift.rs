@@ -5,7 +5,8 @@ use std::time::Duration;
 use ddns_core::config::DriftPolicy;
 use ddns_core::engine::Transition;
 
-use crate::bench::{Bench, NAME, NameServer, kinds};
+use crate::bench::{Bench, NAME, NameServer};
+use crate::kinds::kinds;
 use crate::{NEW, OLD, THIRD};
 
 const AUDIT: Duration = Duration::from_secs(800);

@@ -8,6 +8,7 @@ mod discovery;
 mod drift;
 mod failures;
 mod groups;
+mod kinds;
 mod proof;
 mod publish;
 mod recovery;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, Fails, NAME, kinds};
+use crate::bench::{Bench, Fails, NAME};
+use crate::kinds::kinds;
 use crate::{NEW, OLD, THIRD, settled};
 
 /// A restart with an unchanged address that DNS shows makes no API call at all.

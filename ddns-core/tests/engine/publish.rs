@@ -5,7 +5,8 @@ use std::time::Duration;
 use ddns_core::engine::Transition;
 use ddns_core::state::SavedState;
 
-use crate::bench::{Bench, Fails, NAME, kinds};
+use crate::bench::{Bench, Fails, NAME};
+use crate::kinds::kinds;
 use crate::{NEW, OLD, THIRD, settled};
 
 #[test]

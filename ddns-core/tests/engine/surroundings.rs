@@ -5,7 +5,8 @@ use std::time::Duration;
 use ddns_core::config::SourceId;
 use ddns_core::readiness::Readiness;
 
-use crate::bench::{Bench, NAME, kinds};
+use crate::bench::{Bench, NAME};
+use crate::kinds::kinds;
 use crate::{NEW, OLD, THIRD, settled};
 
 #[test]

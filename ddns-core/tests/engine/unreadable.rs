@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::bench::{Bench, Fails, NAME, kinds};
+use crate::bench::{Bench, Fails, NAME};
+use crate::kinds::kinds;
 use crate::{NEW, OLD, THIRD};
 
 fn unreadable() -> Bench {

@@ -99,6 +99,8 @@ pub struct Totals {
     pub calls: u64,
     pub faults: u64,
     pub starts: u64,
+    /// Orders to switch the router off.
+    pub cycles: u64,
 }
 
 impl Totals {
@@ -110,6 +112,7 @@ impl Totals {
             calls: self.calls + other.calls,
             faults: self.faults + other.faults,
             starts: self.starts + other.starts,
+            cycles: self.cycles + other.cycles,
         }
     }
 }

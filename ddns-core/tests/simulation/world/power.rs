@@ -17,9 +17,26 @@ impl World {
         let wait = self.dice.magnitude(Duration::from_millis(1), most);
         let until = self.now + ANSWERS_WITHIN;
         self.after(wait, Item::PlugGets { run: self.run, order, until });
+        self.totals.cycles += u64::from(matches!(order, PlugOrder::Off { .. }));
+        self.trouble_with_power(order);
         if self.now + wait > until {
             self.silence(self.run, until);
         }
+    }
+
+    /// What matters most happens in these moments.
+    fn trouble_with_power(&mut self, order: PlugOrder) {
+        let faults = [Fault::Crash, Fault::PlugSilent, Fault::PlugLies, Fault::PlugSlow];
+        let fault = self.dice.pick(&faults);
+        if order == PlugOrder::Look || !self.plan.faults.has(fault) || !self.dice.percent(60) {
+            return;
+        }
+        let soon = self.dice.magnitude(Duration::from_millis(1), Duration::from_secs(40));
+        let lasts = self
+            .dice
+            .magnitude(Duration::from_secs(1), Duration::from_secs(if fault == Fault::Crash { 2 } else { 900 }));
+        let salt = self.dice.next();
+        self.after(soon, Item::Begins(fault, salt, lasts));
     }
 
     fn silence(&mut self, run: u32, until: Duration) {
