@@ -98,7 +98,8 @@ fn plan(recovery: &RecoveryConfig, choice: &PlugChoice) -> String {
     )
 }
 
-fn look(wired: &Wired, choice: &PlugChoice) -> Result<PlugReport, String> {
+/// What the plug says of itself.
+pub(crate) fn look(wired: &Wired, choice: &PlugChoice) -> Result<PlugReport, String> {
     let plugs = wired.ports.plugs.as_ref().ok_or("this program switches no plugs")?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
