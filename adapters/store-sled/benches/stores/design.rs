@@ -30,12 +30,24 @@ pub fn all() {
     }
 }
 
+/// Longer than any thread of sled's lives on.
+const LOCKED: Duration = Duration::from_secs(30);
+
 pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let design = arguments.next().unwrap_or_default();
     let directory = directory();
+    let config = sled::Config::default().path(directory.path().join("sled")).cache_capacity(1 << 20);
+    let config = config.segment_size(64 << 10).flush_every_ms(None);
+    // A database that was dropped gives its lock back when the last of its threads has ended.
     let open = || {
-        let config = sled::Config::default().path(directory.path().join("sled")).cache_capacity(1 << 20);
-        config.segment_size(64 << 10).flush_every_ms(None).open().unwrap()
+        let begin = Instant::now();
+        loop {
+            match config.open() {
+                Ok(db) => return db,
+                Err(error) => assert!(begin.elapsed() < LOCKED, "{error}"),
+            }
+            std::thread::yield_now();
+        }
     };
     let save = |db: &sled::Db, serial: u32| {
         db.insert("state", young(serial).encode()).unwrap();
