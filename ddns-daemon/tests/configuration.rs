@@ -368,7 +368,7 @@ fn a_dyndns2_service_is_a_preset_or_a_url() {
     bench.set("DDNS_PROVIDER_USERNAME", "me@example.com").set("DDNS_PROVIDER_PASSWORD_FILE", &password);
     bench.refused(&["DDNS_PROVIDER_API_URL: not set, and no preset is chosen; set it or DDNS_PROVIDER_PRESET"]);
     bench.set("DDNS_PROVIDER_PRESET", "noip").accepted();
-    bench.set("DDNS_PROVIDER_PRESET", "duckdns").refused(&["which is not dyndns2; use desec, dyn, he"]);
+    bench.set("DDNS_PROVIDER_PRESET", "duckdns").refused(&["this service has no user's name"]);
     bench.unset("DDNS_PROVIDER_PRESET").set("DDNS_PROVIDER_API_URL", "https://dns.example.com/update").accepted();
     bench.set("DDNS_PROVIDER_API_URL", "http://dns.example.com/update").warned("sends the password in the clear");
     bench

@@ -16,5 +16,5 @@ fn a_wrong_configuration_is_not_restarted() {
     assert_eq!(exit, Some(1));
     assert_eq!(setting("RestartPreventExitStatus"), Some("1"));
     assert_eq!(setting("Restart"), Some("on-failure"));
-    assert_eq!(setting("TimeoutStopSec"), Some("30"));
+    assert_eq!(setting("TimeoutStopSec"), Some("45"));
 }

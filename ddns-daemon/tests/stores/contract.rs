@@ -162,6 +162,18 @@ async fn a_place_in_the_way_is_named(open: fn(&Path) -> Arc<dyn StateStore>) {
 }
 
 /// FAULTS 48: with every copy damaged there is an error, and all is left as it is.
+/// Waits for workers that still write there.
+fn workers_end(place: &Path) {
+    let place = place.as_os_str().as_encoded_bytes();
+    let works = |entry: fs::DirEntry| {
+        let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        arguments.windows(place.len()).any(|part| part == place)
+    };
+    while fs::read_dir("/proc").unwrap().flatten().any(works) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
 async fn neither_slot_nor_silence(open: fn(&Path) -> Arc<dyn StateStore>) {
     let place = tempfile::tempdir().unwrap();
     let store = open(place.path());
@@ -169,6 +181,7 @@ async fn neither_slot_nor_silence(open: fn(&Path) -> Arc<dyn StateStore>) {
     store.save(&state("11.0.0.1")).await.unwrap();
     store.save(&state("11.0.0.2")).await.unwrap();
     drop(store);
+    workers_end(place.path());
     for name in ["state.0", "state.1", "sled/db", "sled/conf"] {
         let path = place.path().join(name);
         if path.exists() {
