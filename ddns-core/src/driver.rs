@@ -29,6 +29,8 @@ pub const DRAIN_UPDATES: Duration = Duration::from_secs(10);
 pub const DRAIN_POWER: Duration = Duration::from_secs(25);
 /// How long it waits for the state to be saved, after that.
 pub const DRAIN_STATE: Duration = Duration::from_secs(5);
+/// Longer than any plug needs for an order. One that hangs must not keep the next order from going out.
+const PLUG: Duration = Duration::from_secs(90);
 /// Requests for the status that may wait.
 const REQUESTS: usize = 16;
 
@@ -253,12 +255,21 @@ impl DdnsEngine {
             }
             Action::Plug { plug, order } => {
                 let switch = self.ports.plugs.as_ref().map(|plugs| plugs.open(&plug));
-                let unknown =
-                    || PlugError::Refused { at: plug.endpoint, what: "this program switches no plugs".into() };
+                let too_late = self.ports.clock.sleep_until(self.ports.clock.now() + PLUG);
                 let carrying_out = async move {
-                    match switch {
-                        Some(switch) => switch.carry_out(order).await,
-                        None => Err(unknown()),
+                    let Some(switch) = switch else {
+                        return Err(PlugError::Refused {
+                            at: plug.endpoint,
+                            what: "this program switches no plugs".into(),
+                        });
+                    };
+                    tokio::select! {
+                        biased;
+                        result = switch.carry_out(order) => result,
+                        () = too_late => {
+                            let cause = format!("no answer within {} seconds", PLUG.as_secs()).into();
+                            Err(PlugError::Unconfirmed { at: plug.endpoint, cause })
+                        }
                     }
                 };
                 work.actions.push(carrying_out.map(Event::Plug).boxed());

@@ -359,17 +359,16 @@ impl Recovery {
     }
 
     fn watch(&mut self, around: Around<'_>, told: &mut Vec<Transition>) -> Option<(PlugAddress, PlugOrder)> {
-        let looked = || self.plug_fails.clone().filter(|_| self.look_again_at.is_some_and(|at| at > around.now));
-        match self.stands_against(around).or_else(|| self.limits(around.now)).or_else(looked) {
-            Some(why) => {
-                self.tell(why, told);
-                None
-            }
-            None => {
-                self.why_not = None;
-                self.look(true)
-            }
+        let why_not = self.stands_against(around).or_else(|| self.limits(around.now));
+        // A plug that failed is looked at again also while nothing is wanted of it: somebody may have put it right.
+        let (fails, rests) = (self.plug_fails.clone(), self.look_again_at.is_some_and(|at| at > around.now));
+        let looks = if fails.is_some() { !rests && !around.ending } else { why_not.is_none() };
+        let then = why_not.is_none();
+        match why_not.or_else(|| fails.filter(|_| rests)) {
+            Some(why) => self.tell(why, told),
+            None => self.why_not = None,
         }
+        if looks { self.look(then) } else { None }
     }
 
     fn look(&mut self, then: bool) -> Option<(PlugAddress, PlugOrder)> {
@@ -407,11 +406,10 @@ impl Recovery {
             Phase::Dark { until } => Some(*until),
             Phase::Restoring(restoring) => restoring.due,
             Phase::Settling { until } if !ending => Some(*until),
-            Phase::Watching if !ending => match &self.why_not {
-                Some(WhyNot::PlugFails(_) | WhyNot::PlugOff | WhyNot::OtherDevice { .. }) => self.look_again_at,
-                Some(why) => why.until(),
-                None => None,
-            },
+            Phase::Watching if !ending => {
+                let until = self.why_not.as_ref().and_then(WhyNot::until);
+                [until, self.look_again_at].into_iter().flatten().min()
+            }
             _ => None,
         }
     }

@@ -45,6 +45,8 @@ struct World {
     power_off: AtomicBool,
     /// The plug answers nothing but an order to switch off.
     plug_deaf: AtomicBool,
+    /// It obeys an order to switch off, and never answers that.
+    plug_hangs: AtomicBool,
 }
 
 impl World {
@@ -157,7 +159,12 @@ impl PowerSwitch for Port {
     async fn carry_out(&self, order: PlugOrder) -> Result<PlugReport, PlugError> {
         time::sleep(Duration::from_millis(100)).await;
         match order {
-            PlugOrder::Off { .. } => self.0.power_off.store(true, SeqCst),
+            PlugOrder::Off { .. } => {
+                self.0.power_off.store(true, SeqCst);
+                if self.0.plug_hangs.load(SeqCst) {
+                    std::future::pending::<()>().await;
+                }
+            }
             PlugOrder::Look | PlugOrder::On if self.0.plug_deaf.load(SeqCst) => {
                 return Err(PlugError::Unreachable { at: "192.0.2.9".into(), cause: "no route".into() });
             }
@@ -431,24 +438,36 @@ async fn a_shutdown_while_the_router_is_off_switches_it_on() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_leaves_the_intent_if_the_plug_does_not_answer() {
     let world = Arc::<World>::default();
-    let (took, store) = {
-        let world = Arc::clone(&world);
-        let deaf = tokio::spawn({
-            let world = Arc::clone(&world);
-            async move {
-                while !world.power_off.load(SeqCst) {
-                    time::sleep(Duration::from_millis(10)).await;
-                }
-                // The answer to the order itself still comes.
-                time::sleep(Duration::from_millis(500)).await;
-                world.plug_deaf.store(true, SeqCst);
-            }
-        });
-        let ended = power_goes(&world).await;
-        deaf.await.unwrap();
-        ended
+    let deafens = async {
+        while !world.power_off.load(SeqCst) {
+            time::sleep(Duration::from_millis(10)).await;
+        }
+        // The answer to the order itself still comes.
+        time::sleep(Duration::from_millis(500)).await;
+        world.plug_deaf.store(true, SeqCst);
     };
+    let ((took, store), ()) = tokio::join!(power_goes(&world), deafens);
     assert!(took >= Duration::from_secs(25) && took < Duration::from_secs(30), "{took:?} of the paused clock");
     let saved = store.load().await.unwrap().unwrap();
     assert_eq!(saved.recovery().intent().map(|intent| &*intent.plug.endpoint), Some("http://192.0.2.9:80"));
+}
+
+/// An adapter that breaks its promise to be bounded in time.
+#[tokio::test(start_paused = true)]
+async fn a_plug_that_never_answers_an_off_is_switched_on_all_the_same() {
+    let world = Arc::<World>::default();
+    world.plug_hangs.store(true, SeqCst);
+    during(&world, async |handle| {
+        until(&handle, Status::ready).await;
+        world.wan_down.store(true, SeqCst);
+        while !world.power_off.load(SeqCst) {
+            time::sleep(Duration::from_secs(1)).await;
+        }
+        world.wan_down.store(false, SeqCst);
+        for _ in 0..300 {
+            time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!(!world.power_off.load(SeqCst), "{:?}", handle.status().await);
+    })
+    .await;
 }

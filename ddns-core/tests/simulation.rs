@@ -92,14 +92,15 @@ fn no_history_breaks_an_invariant() {
         Err((seed, violation)) => panic!("{}", report(Plan::of(seed), &violation)),
     };
     println!(
-        "{} seeds, {:.1} years, {} steps, {} writes, {} calls, {} faults, {} starts",
+        "{} seeds, {:.1} years, {} steps, {} writes, {} calls, {} faults, {} starts, {} power cycles",
         end - first,
         totals.time.as_secs_f64() / YEAR.as_secs_f64(),
         totals.steps,
         totals.writes,
         totals.calls,
         totals.faults,
-        totals.starts
+        totals.starts,
+        totals.cycles
     );
 }
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use ddns_core::address::{Discovered, Family, Snapshot};
 use ddns_core::discovery::{Election, Nat, NatClass};
-use ddns_core::ports::{Clock, IpSource};
+use ddns_core::ports::{Clock, IpSource, PlugReport};
 use ddns_core::selection::{Candidates, Rejection, Scope};
 use ddns_linux::{BootClock, Hook, KernelOptions, KernelSource, LanProbe, Way, granted};
 use futures_util::StreamExt;
 
 use crate::wiring::{Wired, Wrong};
-use crate::{RUNTIME, wiring};
+use crate::{RUNTIME, recover, wiring};
 
 /// Longer than any round of questions.
 const ROUND: Duration = Duration::from_secs(15);
@@ -62,6 +62,9 @@ pub(crate) fn run() -> ExitCode {
             }
         }
         Err(error) => tell("addresses", Finding::Bad(ddns_core::error_chain(&error))),
+    }
+    if let Ok(wired) = &wired {
+        tell("plug", plug(wired));
     }
     // Last of all: it gives up the rights that the rungs above were tried with.
     for source in wired.iter().flat_map(|wired| &wired.ports.sources) {
@@ -156,6 +159,36 @@ fn pings() -> Finding {
             Finding::Note(format!("refused: a router is called by TCP alone, which it may leave unanswered; {REMEDY}"))
         }
     }
+}
+
+/// The plug that feeds the router: whose it is, and whether it can be relied on.
+fn plug(wired: &Wired) -> Finding {
+    let recovery = &wired.config.recovery;
+    let Some(choice) = &recovery.plug else {
+        let none = "none is configured: set DDNS_PLUG_KIND and DDNS_PLUG_HOST to have the router power-cycled";
+        return Finding::Note(none.to_owned());
+    };
+    let which = format!("{} at {}", choice.plug.kind, choice.plug.endpoint);
+    let PlugReport { on, device } = match recover::look(wired, choice) {
+        Ok(report) => report,
+        Err(error) => {
+            return Finding::Bad(format!(
+                "{which}: {error}; see that it has power, and that DDNS_PLUG_KIND, DDNS_PLUG_HOST and its password are \
+                 right"
+            ));
+        }
+    };
+    let device = device.unwrap_or_else(|| "a device that does not say which".to_owned());
+    if !on {
+        return Finding::Bad(format!("{which}: {device}, off, and what hangs on it as well: switch it on"));
+    }
+    if recovery.allowed && !choice.has_timer {
+        return Finding::Note(format!(
+            "{which}: {device}, on; it has no timer, so that only ddnsd switches it on again: write {{seconds}} into \
+             DDNS_PLUG_OFF_PATH if it takes a time"
+        ));
+    }
+    Finding::Good(format!("{which}: {device}, on"))
 }
 
 fn addresses(snapshot: &Snapshot, family: Family) -> Finding {

@@ -63,35 +63,24 @@ pub(crate) fn dry_run(wired: &Wired) -> ExitCode {
 }
 
 fn standing(document: &Value, recovery: &RecoveryConfig) -> String {
-    let mut said = document["phase"].as_str().unwrap_or("?").to_owned();
-    let mut add = |more: String| {
-        said.push_str("; ");
-        said.push_str(&more);
-    };
+    let phase = document["phase"].as_str().unwrap_or("?");
+    let mut said = vec![phase.to_owned()];
     match document["why_not"].as_str() {
-        Some(why) => add(format!("nothing is done: {why}")),
-        None if said_watching(document) => add("the line is not dead".to_owned()),
+        Some(why) => said.push(format!("nothing is done: {why}")),
+        None if phase == "watching" => said.push("the line is not dead".to_owned()),
         None => {}
     }
     for (name, text) in [("why_not_for_secs", "that holds for"), ("limited_for_secs", "a further attempt may begin in")]
     {
-        if let Some(secs) = document[name].as_u64() {
-            add(format!("{text} {secs} s"));
-        }
+        said.extend(document[name].as_u64().map(|secs| format!("{text} {secs} s")));
     }
-    if let Some(fails) = document["plug_fails"].as_str() {
-        add(fails.to_owned());
-    }
-    add(format!("{} of {} attempts within 24 hours", document["attempts_within_24h"], recovery.max_per_day));
-    add(format!("{} in a row did not help", document["failures_in_a_row"]));
+    said.extend(document["plug_fails"].as_str().map(str::to_owned));
+    said.push(format!("{} of {} attempts within 24 hours", document["attempts_within_24h"], recovery.max_per_day));
+    said.push(format!("{} in a row did not help", document["failures_in_a_row"]));
     if document["power_is_owed"] == true {
-        add("the plug has to be switched on first of all".to_owned());
+        said.push("the plug has to be switched on first of all".to_owned());
     }
-    said
-}
-
-fn said_watching(document: &Value) -> bool {
-    document["phase"] == "watching"
+    said.join("; ")
 }
 
 fn plan(recovery: &RecoveryConfig, choice: &PlugChoice) -> String {
@@ -109,7 +98,8 @@ fn plan(recovery: &RecoveryConfig, choice: &PlugChoice) -> String {
     )
 }
 
-fn look(wired: &Wired, choice: &PlugChoice) -> Result<PlugReport, String> {
+/// What the plug says of itself.
+pub(crate) fn look(wired: &Wired, choice: &PlugChoice) -> Result<PlugReport, String> {
     let plugs = wired.ports.plugs.as_ref().ok_or("this program switches no plugs")?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;

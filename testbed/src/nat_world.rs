@@ -192,9 +192,31 @@ impl NatWorld {
         )
     }
 
-    /// Mends what [`cut`](Self::cut) did, if it did.
+    /// The router refuses what is for the internet, for both families, so that nobody has to wait to learn of it.
+    pub fn refuse(&self) -> Result<()> {
+        // A reset for TCP: of an ICMP error it only takes note, and goes on asking.
+        self.forwarding(&format!(
+            "oifname \"{ROUTER_WAN_INTERFACE}\" meta l4proto tcp reject with tcp reset\n  \
+             oifname \"{ROUTER_WAN_INTERFACE}\" reject with icmpx type no-route"
+        ))
+    }
+
+    /// What the router forwards is subject to these rules of nftables, in place of those before.
+    pub fn forwarding(&self, rules: &str) -> Result<()> {
+        nft(
+            &self.router,
+            &format!(
+                "add table inet {CUT}\ndelete table inet {CUT}\ntable inet {CUT} {{\n chain forward {{\n  \
+                 type filter hook forward priority 0;\n  {rules}\n }}\n}}\n"
+            ),
+        )
+    }
+
+    /// Mends what [`cut`](Self::cut), [`refuse`](Self::refuse) and [`forwarding`](Self::forwarding) did, if they did.
     pub fn restore(&self) -> Result<()> {
-        nft(&self.internet, &format!("add table inet {CUT}\ndelete table inet {CUT}\n"))
+        let heal = format!("add table inet {CUT}\ndelete table inet {CUT}\n");
+        nft(&self.internet, &heal)?;
+        nft(&self.router, &heal)
     }
 
     /// Takes the router's power: its ports to the LAN go down. With the power that comes back, so does a wire that was cut,

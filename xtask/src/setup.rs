@@ -73,7 +73,7 @@ enum Install {
 const OFFICIAL_CLIENT: &str = "testbed/tests/support/official_client.txt";
 
 /// In the order of installation: bpf-linker is linked with the packages above it.
-const COMPONENTS: [Component; 23] = [
+const COMPONENTS: [Component; 24] = [
     Component {
         name: "C compiler",
         purpose: Purpose::Demo,
@@ -105,8 +105,8 @@ const COMPONENTS: [Component; 23] = [
     Component {
         name: "iproute2",
         purpose: Purpose::Demo,
-        why: "tests and demo change addresses in network namespaces",
-        present: || runs("ip", "-V"),
+        why: "tests and demo change addresses in network namespaces; tests make lines slow",
+        present: || runs("ip", "-V") && runs("tc", "-V"),
         install: Install::Debian(&["iproute2"]),
     },
     Component {
@@ -157,6 +157,13 @@ const COMPONENTS: [Component; 23] = [
         why: "tests ask a real STUN server",
         present: || Path::new("/usr/bin/turnserver").exists(),
         install: Install::Asleep { package: "coturn", service: "coturn.service" },
+    },
+    Component {
+        name: "faketime",
+        purpose: Purpose::Test,
+        why: "tests start ddnsd in 1970 and set its clock later",
+        present: || runs("faketime", "--version"),
+        install: Install::Debian(&["faketime"]),
     },
     Component {
         name: "btrfs tools",

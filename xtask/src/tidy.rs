@@ -68,9 +68,9 @@ const CAPABILITIES: &[(&str, &[&str])] = &[
         &["async-trait", "futures-util", "http", "secrecy", "serde", "serde_json", "strsim", "thiserror", "tokio"],
     ),
     ("ddns-doh", &["async-trait", "ddns-core", "futures-util", "hickory-proto"]),
-    ("ddns-plug", &["async-trait", "ddns-core", "ring", "secrecy", "serde_json", "thiserror"]),
+    ("ddns-plug", &["async-trait", "ddns-core", "percent-encoding", "ring", "secrecy", "serde_json", "thiserror"]),
     ("ddns-provider-cloudflare", &["async-trait", "ddns-core", "secrecy", "serde", "serde_json"]),
-    ("ddns-provider-dyndns2", &["async-trait", "ddns-core", "secrecy"]),
+    ("ddns-provider-dyndns2", &["async-trait", "ddns-core", "percent-encoding", "secrecy"]),
     ("ddns-provider-rfc2136", &["async-trait", "data-encoding", "ddns-core", "hickory-proto"]),
 ];
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use ddns_core::ports::{Credentials, HttpError, HttpRequest, HttpResponse, HttpTransport, Method};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -154,12 +155,12 @@ impl Session {
     }
 }
 
-/// RFC 3986 §2.1: all but the unreserved characters.
+/// All but the unreserved characters (RFC 3986 §2.3).
+const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A text as it stands in a query.
 pub(crate) fn encoded(text: &str) -> String {
-    let plain = |octet: &u8| octet.is_ascii_alphanumeric() || b"-._~".contains(octet);
-    text.bytes()
-        .map(|octet| if plain(&octet) { char::from(octet).to_string() } else { format!("%{octet:02X}") })
-        .collect()
+    utf8_percent_encode(text, &RESERVED).to_string()
 }
 
 /// JSON, whatever is in it.

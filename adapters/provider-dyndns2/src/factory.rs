@@ -6,14 +6,14 @@ use ddns_core::registry::{Factory, Parts};
 use secrecy::SecretString;
 
 use crate::Dyndns2;
-use crate::preset::{PLAIN, PRESETS, Preset};
+use crate::preset::{Domain, Login, PLAIN, PRESETS, Preset};
 
 pub(crate) const NAME: &str = "dyndns2";
 
 /// The service.
 pub const PRESET: Variable = Variable {
     name: "DDNS_PROVIDER_PRESET",
-    kind: Kind::Optional { format: "desec, dyn, he, infomaniak, noip, ovh or strato" },
+    kind: Kind::Optional { format: "desec, duckdns, dyn, he, infomaniak, namecheap, noip, ovh or strato" },
     help: "dyndns2: the service. Without it, one that follows the protocol, at `DDNS_PROVIDER_API_URL`.",
 };
 /// The service's URL.
@@ -26,7 +26,8 @@ pub const API_URL: Variable = Variable {
 pub const USERNAME: Variable = Variable {
     name: "DDNS_PROVIDER_USERNAME",
     kind: Kind::Required { format: "a user's name" },
-    help: "dyndns2: the name that the service gave; some take the name of the host.",
+    help: "dyndns2: the name that the service gave; some take the name of the host, and Namecheap the domain. DuckDNS has \
+           none.",
 };
 /// The user's password.
 pub const PASSWORD: Variable = Variable {
@@ -67,7 +68,10 @@ impl Factory<dyn DnsProvider> for Dyndns2Factory {
         if url.as_ref().is_some_and(|url| !url.secure) {
             settings.warn(&API_URL, "plain http:// sends the password in the clear", "use https://");
         }
-        let user = settings.parsed(&USERNAME, parse_user);
+        let user = match preset {
+            Some(Preset { login: Login::Parameter(_), domain: Domain::Is(_), .. }) => without_user(settings),
+            _ => settings.parsed(&USERNAME, parse_user),
+        };
         let password = settings.secret_as(&PASSWORD, "put in the password of the service, alone", parse_password);
         let transport = (parts.transports)(&with_path(url?));
         Some(Arc::new(Dyndns2::new(transport, user?, password?, preset?)))
@@ -81,10 +85,17 @@ pub(crate) fn with_path(url: Endpoint) -> Endpoint {
 
 fn parse_preset(text: &str) -> Result<Preset, String> {
     let found = PRESETS.into_iter().find(|preset| preset.name == text);
-    found.ok_or_else(|| match text {
-        "duckdns" | "namecheap" => "this service has a protocol of its own, which is not dyndns2".to_owned(),
-        _ => "no such preset".to_owned(),
-    })
+    found.ok_or_else(|| "no such preset".to_owned())
+}
+
+/// A token says who asks.
+fn without_user(settings: &mut Settings<'_>) -> Option<String> {
+    let optional = Variable { kind: Kind::Optional { format: "a user's name" }, ..USERNAME };
+    if settings.text(&optional).is_some() {
+        settings.problem(&optional, "this service has no user's name; its token is the password", "unset it");
+        return None;
+    }
+    Some(String::new())
 }
 
 /// RFC 7617 §2: a colon would end it.

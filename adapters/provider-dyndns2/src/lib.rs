@@ -16,15 +16,17 @@ use ddns_core::ports::{
     UpdateKind, UpdateRequest, UpdateResult,
 };
 use ddns_core::record::{RecordKey, RecordType};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 pub use factory::{API_URL, Dyndns2Factory, PASSWORD, PRESET, USERNAME};
-use preset::{Addresses, Preset};
+use preset::{Answers, Domain, Login, Preset};
 
 /// The wait after `911` and `dnserr`.
 const SERVICE_TROUBLE: Duration = Duration::from_secs(1800);
 /// The wait after `abuse`: as long as the engine obeys. It holds for all records of the service, and over restarts.
 const BLOCKED: Duration = Duration::from_secs(3600);
+
+const BADAUTH: &str = "the service does not accept the user or the password (badauth)";
 
 /// The provider.
 pub struct Dyndns2 {
@@ -44,13 +46,44 @@ impl Dyndns2 {
         Self::new(transport, user, password, preset::PLAIN)
     }
 
-    fn query(&self, key: &RecordKey, address: IpAddr) -> String {
-        let addresses = match (self.preset.addresses, key.rtype) {
-            (Addresses::Myip, _) => format!("myip={address}"),
-            (Addresses::PreserveTheOther, RecordType::A) => format!("myip={address}&myipv6=preserve"),
-            (Addresses::PreserveTheOther, RecordType::Aaaa) => format!("myip=preserve&myipv6={address}"),
+    fn template(&self, key: &RecordKey) -> &'static str {
+        let [a, aaaa] = self.preset.query;
+        match key.rtype {
+            RecordType::A => a,
+            RecordType::Aaaa => aaaa,
+        }
+    }
+
+    /// The name's part before the domain, and the domain, as the service wants them; `None` if the name is not there.
+    fn parts<'a>(&'a self, key: &'a RecordKey) -> Option<(&'a str, &'a str)> {
+        let name = key.name.as_str();
+        let domain = match self.preset.domain {
+            Domain::Whole => return Some((name, "")),
+            Domain::Is(domain) => domain,
+            Domain::IsTheUser => &self.user,
         };
-        format!("?{}hostname={}&{addresses}", self.preset.first, key.name)
+        if name == domain {
+            return (self.preset.domain == Domain::IsTheUser).then_some(("@", domain));
+        }
+        Some((name.strip_suffix(domain)?.strip_suffix('.')?, domain))
+    }
+
+    fn query(&self, key: &RecordKey, address: IpAddr) -> Option<String> {
+        let (label, domain) = self.parts(key)?;
+        let words = [("{host}", key.name.as_str()), ("{label}", label), ("{domain}", domain)];
+        let query = words.into_iter().fold(self.template(key).to_owned(), |query, (word, is)| query.replace(word, is));
+        Some(format!("?{}", query.replace("{address}", &address.to_string())))
+    }
+
+    fn credentials(&self) -> Credentials {
+        match self.preset.login {
+            Login::Basic => Credentials::Basic { user: self.user.clone(), password: self.password.clone() },
+            Login::Parameter(name) => {
+                let password = self.password.expose_secret().as_bytes();
+                let encoded = percent_encoding::percent_encode(password, percent_encoding::NON_ALPHANUMERIC);
+                Credentials::Query(SecretString::from(format!("{name}={encoded}")))
+            }
+        }
     }
 }
 
@@ -60,9 +93,9 @@ impl DnsProvider for Dyndns2 {
         factory::NAME
     }
 
-    /// The protocol names hosts, and a wildcard is none.
+    /// The protocol names hosts, and a wildcard is none. Some services keep no AAAA, or names of one domain alone.
     fn supports(&self, key: &RecordKey) -> bool {
-        !key.name.as_str().starts_with("*.")
+        !key.name.as_str().starts_with("*.") && !self.template(key).is_empty() && self.parts(key).is_some()
     }
 
     async fn read(&self, _key: &RecordKey) -> Result<Observed, ProviderError> {
@@ -74,11 +107,13 @@ impl DnsProvider for Dyndns2 {
             let what = format!("dyndns2 sets no time to live; unset the DDNS_RECORD_<N>_TTL of {}", request.key);
             return Err(ProviderError::Refused { what });
         }
-        let credentials = Credentials::Basic { user: self.user.clone(), password: self.password.clone() };
+        let Some(path) = self.query(&request.key, request.address) else {
+            return Err(ProviderError::Refused { what: format!("the service keeps no {}", request.key) });
+        };
         let sent = HttpRequest {
             method: Method::Get,
-            path: self.query(&request.key, request.address),
-            credentials: Some(credentials),
+            path,
+            credentials: Some(self.credentials()),
             accept: "text/plain, */*",
             body: None,
         };
@@ -94,7 +129,10 @@ impl DnsProvider for Dyndns2 {
                 ProviderError::Unreachable { what, cause: Some(error.into()) }
             }
         })?;
-        let kind = judge(&response, &request.key, request.address)?;
+        let kind = match self.preset.answers {
+            Answers::Words => judge(&response, &request.key, request.address)?,
+            Answers::Texts { done, refused } => judge_text(&response, done, refused)?,
+        };
         Ok(UpdateResult { kind, proxied: false, handle: None })
     }
 }
@@ -105,13 +143,6 @@ fn judge(response: &HttpResponse, key: &RecordKey, address: IpAddr) -> Result<Up
     let mut words = text.split([' ', '\t', '\r', '\n', ',']).filter(|word| !word.is_empty());
     let word = words.next().unwrap_or_default();
     let refused = |what: String| Err(ProviderError::Refused { what });
-    let unauthorized = || {
-        Err(ProviderError::Unauthorized {
-            what: "the service does not accept the user or the password (badauth); correct DDNS_PROVIDER_USERNAME and \
-                   DDNS_PROVIDER_PASSWORD, and restart"
-                .to_owned(),
-        })
-    };
     let later = |what: &str, wait: Duration| {
         Err(ProviderError::Unavailable { what: what.to_owned(), retry_after: Some(wait), cause: None })
     };
@@ -127,7 +158,7 @@ fn judge(response: &HttpResponse, key: &RecordKey, address: IpAddr) -> Result<Up
             }
             refused(format!("the service gave {key} the address {} in place of {address}", told[0]))
         }
-        "badauth" => unauthorized(),
+        "badauth" => Err(unauthorized(BADAUTH)),
         "!donator" => refused(format!("the service asks for a paid account to update {key} (!donator)")),
         "notfqdn" => refused(format!("the service takes {key} for no full name (notfqdn); correct DDNS_RECORDS")),
         "nohost" | "!yours" => refused(format!(
@@ -148,18 +179,33 @@ fn judge(response: &HttpResponse, key: &RecordKey, address: IpAddr) -> Result<Up
         ),
         "dnserr" => later("the service has trouble with its DNS (dnserr)", SERVICE_TROUBLE),
         "911" => later("the service has trouble or is being maintained (911)", SERVICE_TROUBLE),
-        _ => by_status(response, &unauthorized),
+        _ => by_status(response),
     }
 }
 
+/// What an answer means that is none of the protocol's words. What was wrong is told in words of the service's own, or not
+/// at all; it is the password or the host as a rule.
+fn judge_text(response: &HttpResponse, done: &str, refused: &str) -> Result<UpdateKind, ProviderError> {
+    let text = String::from_utf8_lossy(&response.body);
+    if (200..300).contains(&response.status) && text.contains(done) {
+        return Ok(UpdateKind::Changed);
+    }
+    if text.contains(refused) {
+        return Err(unauthorized("the service does not accept the password, or has no such host"));
+    }
+    by_status(response)
+}
+
+fn unauthorized(what: &str) -> ProviderError {
+    let remedy = "correct DDNS_PROVIDER_USERNAME and DDNS_PROVIDER_PASSWORD, and restart";
+    ProviderError::Unauthorized { what: format!("{what}; {remedy}") }
+}
+
 /// Of an answer without a word of the protocol the status counts.
-fn by_status(
-    response: &HttpResponse,
-    unauthorized: &dyn Fn() -> Result<UpdateKind, ProviderError>,
-) -> Result<UpdateKind, ProviderError> {
+fn by_status(response: &HttpResponse) -> Result<UpdateKind, ProviderError> {
     let status = response.status;
     match status {
-        401 | 403 => unauthorized(),
+        401 | 403 => Err(unauthorized(BADAUTH)),
         429 => Err(ProviderError::Unavailable {
             what: "the service asks for fewer requests (429)".to_owned(),
             retry_after: response.asked_to_wait(),

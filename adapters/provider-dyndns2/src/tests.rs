@@ -37,9 +37,18 @@ fn run(
     request: &UpdateRequest,
     answer: Result<HttpResponse, HttpError>,
 ) -> (Result<UpdateResult, ProviderError>, Vec<HttpRequest>) {
+    run_as("me", preset, request, answer)
+}
+
+fn run_as(
+    user: &str,
+    preset: Preset,
+    request: &UpdateRequest,
+    answer: Result<HttpResponse, HttpError>,
+) -> (Result<UpdateResult, ProviderError>, Vec<HttpRequest>) {
     let script = Arc::new(Script { answer: Mutex::new(Some(answer)), asked: Mutex::default() });
     let transport: Arc<dyn HttpTransport> = Arc::<Script>::clone(&script);
-    let provider = Dyndns2::new(transport, "me".to_owned(), SecretString::from("pass word"), preset);
+    let provider = Dyndns2::new(transport, user.to_owned(), SecretString::from("pass word"), preset);
     let result = provider.update(request).now_or_never().expect("the script answers at once");
     let asked = std::mem::take(&mut *script.asked.lock().unwrap());
     (result, asked)
@@ -171,6 +180,64 @@ fn preset_desec() {
         "update.dedyn.io/nic/update?hostname=vpn.example.com&myip=11.0.0.2&myipv6=preserve",
         "update.dedyn.io/nic/update?hostname=vpn.example.com&myip=preserve&myipv6=2a00::2",
     );
+}
+
+/// Its specification (duckdns.org/spec.jsp): the name without the domain, the token in the query, either family in `ip`.
+#[test]
+fn preset_duckdns() {
+    let preset = PRESETS.into_iter().find(|preset| preset.name == "duckdns").unwrap();
+    for address in ["11.0.0.2", "2a00::2"] {
+        let request = UpdateRequest { key: named("vpn.duckdns.org", address), ..request(address) };
+        let (result, asked) = run(preset, &request, says(200, "OK"));
+        assert_eq!(result.unwrap().kind, UpdateKind::Changed);
+        assert_eq!(asked[0].path, format!("?domains=vpn&ip={address}"));
+        let Some(Credentials::Query(token)) = &asked[0].credentials else { panic!("{asked:?}") };
+        assert_eq!(token.expose_secret(), "token=pass%20word");
+        assert!(!format!("{asked:?}").contains("pass"), "{asked:?}");
+    }
+    for (status, body, expected) in [(200, "KO", "unauthorized"), (200, "", "unknown"), (500, "OK", "unknown")] {
+        let request = UpdateRequest { key: named("vpn.duckdns.org", "11.0.0.2"), ..request("11.0.0.2") };
+        assert_eq!(class(run(preset, &request, says(status, body)).0), expected, "{status} {body:?}");
+    }
+    let provider = of(preset);
+    assert!(!provider.supports(&named("vpn.example.com", "11.0.0.2")));
+    assert!(!provider.supports(&named("duckdns.org", "11.0.0.2")) && !provider.supports(&named("xduckdns.org", "::1")));
+    assert!(provider.supports(&named("a.b.duckdns.org", "11.0.0.2")));
+}
+
+/// Host and domain apart, `@` for the domain itself, an answer in XML, no AAAA.
+#[test]
+fn preset_namecheap() {
+    let preset = PRESETS.into_iter().find(|preset| preset.name == "namecheap").unwrap();
+    let xml = |errors: u32| {
+        format!(
+            "<?xml version=\"1.0\"?><interface-response><ErrCount>{errors}</ErrCount><Done>true</Done></interface-response>"
+        )
+    };
+    for (name, query) in [
+        ("a.vpn.example.com", "?host=a.vpn&domain=example.com&ip=11.0.0.2"),
+        ("example.com", "?host=@&domain=example.com&ip=11.0.0.2"),
+    ] {
+        let request = UpdateRequest { key: named(name, "11.0.0.2"), ..request("11.0.0.2") };
+        let (result, asked) = run_as("example.com", preset, &request, says(200, &xml(0)));
+        assert_eq!((result.unwrap().kind, asked[0].path.as_str()), (UpdateKind::Changed, query));
+        let Some(Credentials::Query(password)) = &asked[0].credentials else { panic!("{asked:?}") };
+        assert_eq!(password.expose_secret(), "password=pass%20word");
+        assert_eq!(class(run_as("example.com", preset, &request, says(200, &xml(1))).0), "unauthorized");
+    }
+    let provider = of(preset);
+    assert!(!provider.supports(&named("vpn.example.com", "2a00::2")));
+    assert!(!provider.supports(&named("vpn.example.org", "11.0.0.2")));
+}
+
+fn of(preset: Preset) -> Dyndns2 {
+    let script = Arc::new(Script { answer: Mutex::default(), asked: Mutex::default() });
+    Dyndns2::new(script, "example.com".to_owned(), SecretString::from("pass word"), preset)
+}
+
+fn named(name: &str, address: &str) -> RecordKey {
+    let rtype = if address.contains(':') { RecordType::Aaaa } else { RecordType::A };
+    RecordKey { name: name.parse().unwrap(), rtype }
 }
 
 #[test]

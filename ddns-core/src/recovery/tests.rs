@@ -359,6 +359,22 @@ fn a_plug_that_does_not_answer_is_looked_at_less_and_less() {
     assert!(bench.told.iter().filter(|told| matches!(told, RecoveryNews::PlugFails(_))).count() == 1);
 }
 
+#[test]
+fn a_plug_that_is_put_right_is_noticed_although_nothing_is_wanted_of_it() {
+    let mut bench = Bench::new(config());
+    bench.report = report(Ok(()), Some(true));
+    bench.readiness = Readiness::Ready;
+    bench.plug_fails = |_| Some(silent());
+    bench.passes(HOUR);
+    assert!(matches!(bench.recovery.status(bench.now).plug_fails, Some(WhyNot::PlugFails(_))));
+    bench.plug_fails = |_| None;
+    bench.passes(HOUR);
+    assert_eq!(bench.recovery.status(bench.now).plug_fails, None);
+    let looks = bench.orders.len();
+    bench.passes(HOUR);
+    assert_eq!(bench.orders.len(), looks, "a plug that works is left alone");
+}
+
 /// FAULTS 63.
 #[test]
 fn a_plug_that_is_off_or_another_device_is_not_touched() {

@@ -75,9 +75,9 @@ enum Item {
         save: Option<(u64, Wall)>,
         request: UpdateRequest,
     },
-    /// An order reaches the plug; the process of run so-and-so waits for an answer until then.
+    /// An order reaches the plug; the process of run so-and-so, if any, waits for an answer until then.
     PlugGets {
-        run: u32,
+        run: Option<u32>,
         order: PlugOrder,
         until: Duration,
     },
@@ -99,6 +99,8 @@ pub struct Totals {
     pub calls: u64,
     pub faults: u64,
     pub starts: u64,
+    /// Orders to switch the router off.
+    pub cycles: u64,
 }
 
 impl Totals {
@@ -110,6 +112,7 @@ impl Totals {
             calls: self.calls + other.calls,
             faults: self.faults + other.faults,
             starts: self.starts + other.starts,
+            cycles: self.cycles + other.cycles,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The real ddnsd on a host of its own, in network namespaces with the real kernel, real TLS, a real BIND and a double
 //! of Cloudflare's API. Needs root.
 
+mod bad_lines;
 mod behind_nat;
+mod boot;
 mod dyndns2;
 mod faults;
 mod groups;

@@ -91,8 +91,10 @@ fn a_restart_with_unchanged_addresses_writes_nothing() -> Result<()> {
     let daemon = scene.start(&[])?;
     wait_ready(&daemon)?;
     assert_eq!(scene.double.transcript().len(), requests, "not one request to the API");
-    scene.end(daemon)?;
     assert!((state("state.0"), state("state.1")) == before, "the state was written again");
+    scene.end(daemon)?;
+    let marked = (state("state.0"), state("state.1"));
+    ensure!(marked.0 == before.0 || marked.1 == before.1, "more than the mark of the end was written");
     Ok(())
 }
 

@@ -1,6 +1,8 @@
 //! A dead line behind a router whose power hangs on a smart plug. The plug is a double by its vendor's documents; what it
 //! does to the router's links is real.
 
+mod killed;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
@@ -8,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ddns_testbed::nat_world::{HOST_IPV6, NEIGHBOUR_IPV4, NatWorld};
-use ddns_testbed::{Daemon, PlugFault, PlugSetup, ShellyGen1, Signal};
+use ddns_testbed::{Daemon, Plug, PlugFault, PlugSetup, ShellyGen1, Signal};
 use serde_json::Value;
 
 use crate::scene::{PATIENCE, Scene, wait_line, wait_ready};
@@ -39,7 +41,7 @@ fn feeding(world: &Arc<NatWorld>, lasts: Duration) -> Option<OnSwitch> {
 }
 
 /// A host that may cycle its router after a second without an answer.
-fn environment<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+pub fn environment<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let environment = [
         ("DDNS_RECORDS", "vpn.ddns.test:AAAA"),
         ("DDNS_IP_SOURCE_INTERFACE", ""),
@@ -62,7 +64,7 @@ fn history(daemon: &Daemon) -> Result<Value> {
     Ok(serde_json::from_str(&body)?)
 }
 
-fn wait_power(plug: &ShellyGen1, on: bool) -> Result<()> {
+fn wait_power(plug: &Plug, on: bool) -> Result<()> {
     let begun = Instant::now();
     while plug.is_on() != on {
         ensure!(begun.elapsed() < PATIENCE, "the plug does not go {}", if on { "on" } else { "off" });

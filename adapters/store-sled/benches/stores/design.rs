@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use ddns_core::ports::StateStore;
 use ddns_store_sled::SledStore;
 
-use crate::{directory, program, quantiles, state};
+use crate::grown::young;
+use crate::{directory, program, quantiles};
 
 const SAVES: u32 = 50;
 const IDLE: Duration = Duration::from_secs(10);
@@ -37,7 +38,7 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         config.segment_size(64 << 10).flush_every_ms(None).open().unwrap()
     };
     let save = |db: &sled::Db, serial: u32| {
-        db.insert("state", state(serial).encode()).unwrap();
+        db.insert("state", young(serial).encode()).unwrap();
         db.flush().unwrap();
         fs::File::open(directory.path().join("sled/db")).unwrap().sync_all().unwrap();
     };
@@ -65,7 +66,7 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
             let store = SledStore::resting(directory.path().to_owned(), program(), Duration::ZERO);
             runtime.block_on(store.load()).unwrap();
             timed(&mut times, &mut |serial| {
-                runtime.block_on(store.save(&state(serial))).unwrap();
+                runtime.block_on(store.save(&young(serial))).unwrap();
                 store.settle();
             });
         }

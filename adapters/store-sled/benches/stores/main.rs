@@ -4,8 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on fails")]
 
 mod design;
+mod grown;
 
-use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
@@ -13,12 +13,11 @@ use std::time::{Duration, Instant};
 
 use ddns_core::memory_store::MemoryStore;
 use ddns_core::ports::StateStore;
-use ddns_core::state::SavedState;
 use ddns_store_file::FileStore;
 use ddns_store_sled::{Program, SledStore};
+use grown::{RECORDS, grown, young};
 use tokio::runtime::Runtime;
 
-const RECORDS: u32 = 10;
 const SAVES: u32 = 1000;
 const YEARS: u32 = 10;
 /// After a change of an address: begun, acknowledged, proven.
@@ -49,20 +48,6 @@ fn program() -> Program {
     })
 }
 
-/// A state of ten records that differs from the one before in one of them.
-fn state(serial: u32) -> SavedState {
-    let record = |record: u32| {
-        let last = serial.saturating_sub((serial + RECORDS - record) % RECORDS);
-        let address = Ipv4Addr::from(0x0b00_0000 + last);
-        let handle = "0123456789abcdef0123456789abcdef/0123456789abcdef0123456789abcdef";
-        format!(
-            r#""host-{record}.example.com A":{{"confirmed":"{address}","written_at":1800000{last},"handle":"{handle}"}}"#
-        )
-    };
-    let records: Vec<_> = (0..RECORDS).map(record).collect();
-    SavedState::decode(format!(r#"{{"format":1,"records":{{{}}}}}"#, records.join(",")).as_bytes()).unwrap()
-}
-
 /// Median and 99th percentile.
 fn quantiles(mut times: Vec<Duration>) -> (Duration, Duration) {
     times.sort();
@@ -76,10 +61,10 @@ fn directory() -> tempfile::TempDir {
 
 fn saves(runtime: &Runtime) {
     println!("| a durable save, {RECORDS} records | median | p99 |\n| --- | --- | --- |");
-    let measure = |name: &str, store: &dyn StateStore| {
+    let measure = |name: &str, store: &dyn StateStore, days: u32| {
         runtime.block_on(store.load()).unwrap();
         let times = (1..=SAVES).map(|serial| {
-            let state = state(serial);
+            let state = grown(serial, days);
             let begin = Instant::now();
             runtime.block_on(store.save(&state)).unwrap();
             begin.elapsed()
@@ -87,18 +72,20 @@ fn saves(runtime: &Runtime) {
         let (median, p99) = quantiles(times.collect());
         println!("| {name} | {median:.1?} | {p99:.1?} |");
     };
-    measure("memory", &MemoryStore::default());
+    measure("memory", &MemoryStore::default(), 0);
     let (file, sled) = (directory(), directory());
-    measure("file", &FileStore::new(file.path().to_owned()));
+    let store = FileStore::new(file.path().to_owned());
+    measure("file", &store, 0);
+    measure("file, with the history of ten years", &store, YEARS * 365);
     let store = SledStore::new(sled.path().to_owned(), program());
-    measure("sled: the slot, which is what a save waits for", &store);
+    measure("sled: the slot, which is what a save waits for", &store, 0);
     store.settle();
     drop(store);
     let store = SledStore::resting(sled.path().to_owned(), program(), Duration::ZERO);
     runtime.block_on(store.load()).unwrap();
     store.settle();
     let times = (1..=SAVES / 5).map(|serial| {
-        runtime.block_on(store.save(&state(SAVES + serial))).unwrap();
+        runtime.block_on(store.save(&young(SAVES + serial))).unwrap();
         let begin = Instant::now();
         store.settle();
         begin.elapsed()
@@ -116,7 +103,7 @@ fn size(path: &Path) -> u64 {
 }
 
 fn years(runtime: &Runtime) {
-    println!("| octets after years of a change a day | file | sled |\n| --- | --- | --- |");
+    println!("| octets after years of a change and an outage a day | file | sled |\n| --- | --- | --- |");
     let (in_file, in_sled) = (directory(), directory());
     let file = FileStore::new(in_file.path().to_owned());
     let sled = SledStore::resting(in_sled.path().to_owned(), program(), Duration::ZERO);
@@ -125,7 +112,7 @@ fn years(runtime: &Runtime) {
     let mut largest = 0;
     for day in 0..YEARS * 365 {
         for save in 1..=SAVES_A_DAY {
-            let state = state(day * SAVES_A_DAY + save);
+            let state = grown(day * SAVES_A_DAY + save, day);
             runtime.block_on(file.save(&state)).unwrap();
             runtime.block_on(sled.save(&state)).unwrap();
         }

@@ -16,16 +16,28 @@ impl World {
         let most = if self.weather.is(Fault::PlugSlow) { ARRIVES_WITHIN } else { Duration::from_millis(200) };
         let wait = self.dice.magnitude(Duration::from_millis(1), most);
         let until = self.now + ANSWERS_WITHIN;
-        self.after(wait, Item::PlugGets { run: self.run, order, until });
-        // The moments in which an end of the process matters most.
-        if order != PlugOrder::Look && self.plan.faults.has(Fault::Crash) && self.dice.percent(20) {
-            let (salt, soon) =
-                (self.dice.next(), self.dice.magnitude(Duration::from_millis(1), Duration::from_secs(40)));
-            self.after(soon, Item::Begins(Fault::Crash, salt, Duration::from_secs(2)));
-        }
-        if self.now + wait > until {
+        let late = self.now + wait > until;
+        self.after(wait, Item::PlugGets { run: (!late).then_some(self.run), order, until });
+        self.totals.cycles += u64::from(matches!(order, PlugOrder::Off { .. }));
+        self.trouble_with_power(order);
+        if late {
             self.silence(self.run, until);
         }
+    }
+
+    /// What matters most happens in these moments.
+    fn trouble_with_power(&mut self, order: PlugOrder) {
+        let faults = [Fault::Crash, Fault::PlugSilent, Fault::PlugLies, Fault::PlugSlow];
+        let fault = self.dice.pick(&faults);
+        if order == PlugOrder::Look || !self.plan.faults.has(fault) || !self.dice.percent(60) {
+            return;
+        }
+        let soon = self.dice.magnitude(Duration::from_millis(1), Duration::from_secs(40));
+        let lasts = self
+            .dice
+            .magnitude(Duration::from_secs(1), Duration::from_secs(if fault == Fault::Crash { 2 } else { 900 }));
+        let salt = self.dice.next();
+        self.after(soon, Item::Begins(fault, salt, lasts));
     }
 
     fn silence(&mut self, run: u32, until: Duration) {
@@ -39,7 +51,7 @@ impl World {
         self.router.power(self.now, self.plug.is_on());
     }
 
-    pub(super) fn plug_gets(&mut self, run: u32, order: PlugOrder, until: Duration) {
+    pub(super) fn plug_gets(&mut self, run: Option<u32>, order: PlugOrder, until: Duration) {
         self.power();
         let (silent, obeys) = (self.weather.is(Fault::PlugSilent), self.dice.percent(50));
         self.plug.lies = self.weather.is(Fault::PlugLies);
@@ -55,9 +67,11 @@ impl World {
             }
             self.power();
         }
-        if silent {
+        let Some(run) = run else { return };
+        // Who slept in between has not heard the answer.
+        if silent || self.now > until {
             self.silence(run, until);
-        } else if self.now <= until {
+        } else {
             let (_, on) = self.plug.state(self.now).unwrap();
             let report = PlugReport { on, device: Some("a1".into()) };
             self.answers(Duration::from_millis(1), Event::Plug(Ok(report)));

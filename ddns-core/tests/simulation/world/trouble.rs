@@ -34,6 +34,9 @@ impl World {
         (self.episode, self.next_episode) = (number, number + 1);
         self.dice = Dice::new(self.plan.seed, 1_000_000 + number);
         let theme: Vec<Fault> = (0..=dice.below(5)).map(|_| dice.pick(&Fault::ALL)).collect();
+        if dice.percent(30) && self.plan.faults.has(Fault::RouterFreezes) {
+            self.after(dice.up_to(length), Item::Begins(Fault::RouterFreezes, number, Duration::ZERO));
+        }
         let mut at = Duration::ZERO;
         for nth in 0..=dice.below(self.plan.most_faults) {
             let fault = match dice.below(3) {
