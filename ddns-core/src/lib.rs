@@ -10,6 +10,7 @@ pub mod config;
 pub mod discovery;
 pub mod driver;
 pub mod engine;
+pub mod list_upkeep;
 pub mod memory_store;
 pub mod ports;
 pub mod publish;

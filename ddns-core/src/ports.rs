@@ -1,5 +1,6 @@
 //! The ports: what the core needs of the world. Adapters implement them; the daemon introduces both.
 
+mod address_list;
 mod clock;
 mod dns_transport;
 mod finding;
@@ -14,6 +15,7 @@ mod state_store;
 mod verifier;
 mod voter;
 
+pub use address_list::{AddressList, ListChange, ListError};
 pub use clock::Clock;
 pub use dns_transport::{DnsError, DnsTransport};
 pub use finding::{Finding, Verdict};

@@ -4,6 +4,7 @@ mod admin;
 mod client;
 mod doctor;
 mod history;
+mod lists;
 mod log_view;
 mod notify;
 mod on_change;

@@ -98,6 +98,14 @@ async fn serve(wired: Wired) -> anyhow::Result<()> {
             telling.boxed()
         },
     );
+    let lists = wired.lists.map_or_else(
+        || pending().boxed(),
+        |lists| {
+            let (view, keeping) = lists.keep(config);
+            views.push(Box::new(view));
+            keeping.boxed()
+        },
+    );
     let seed = wired.ports.clock.wall().as_millis() ^ wired.ports.clock.now().as_nanos();
     let (engine, handle) = DdnsEngine::new(config, wired.ports, views, seed).await;
     let answers = async {
@@ -111,6 +119,7 @@ async fn serve(wired: Wired) -> anyhow::Result<()> {
         () = answers => {}
         () = notify::keep_notified(handle.clone()) => {}
         never = beside(measuring) => match never {},
+        never = beside(lists) => match never {},
         never = beside(&mut telling) => match never {},
     }
     if listening && timeout(DRAIN_UPDATES, telling).await.is_err() {

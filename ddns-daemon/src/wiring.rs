@@ -28,6 +28,7 @@ use ddns_store_sled::SledStoreFactory;
 use rustix::fs::{Access, access};
 
 use crate::WORKER;
+use crate::lists::Lists;
 use crate::on_change::Listeners;
 use crate::way_out::WayOut;
 use crate::wireguard::Tunnel;
@@ -72,6 +73,8 @@ pub(crate) struct Wired {
     pub(crate) ports: Ports,
     /// Who is told of verified changes, if anybody is.
     pub(crate) listeners: Option<Listeners>,
+    /// The lists that follow the providers' records; none in a dry run.
+    pub(crate) lists: Option<Lists>,
     pub(crate) tunnel: Option<Arc<Tunnel>>,
     pub(crate) warnings: Vec<Problem>,
     pub(crate) log_level: &'static str,
@@ -203,7 +206,8 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
             let tunnel =
                 |wireguard: &WireGuard| Arc::new(Tunnel::new(wireguard.interface.clone(), Arc::clone(&ports.clock)));
             let (tunnel, listeners) = (config.wireguard.as_ref().map(tunnel), listeners(&config, &ports, webhook));
-            Ok(Wired { config, ports, listeners, tunnel, warnings, log_level, log_format })
+            let lists = lists(&config, &ports);
+            Ok(Wired { config, ports, listeners, lists, tunnel, warnings, log_level, log_format })
         }
         Some(_) | None => Err(Wrong { warnings, problems, plugs }),
     }
@@ -236,6 +240,15 @@ fn verifier(stack: &Arc<HttpStack>, config: &Config, clock: Arc<dyn Clock>) -> D
     };
     let authorities = Authorities::new(Arc::new(server), &config.dns_servers, clock);
     DohVerifier::new(config.doh.iter().map(resolver).collect()).with_authorities(authorities)
+}
+
+fn lists(config: &Config, ports: &Ports) -> Option<Lists> {
+    let any = ports.providers.iter().any(|provider| provider.address_list().is_some());
+    (any && !config.dry_run).then(|| Lists {
+        providers: ports.providers.clone(),
+        connections: Arc::clone(&ports.connections),
+        clock: Arc::clone(&ports.clock),
+    })
 }
 
 fn listeners(config: &Config, ports: &Ports, webhook: Option<Arc<dyn HttpTransport>>) -> Option<Listeners> {

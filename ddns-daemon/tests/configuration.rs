@@ -422,3 +422,31 @@ fn an_interface_that_no_kernel_would_name_so_is_refused() {
     }
     assert!(bench.set("DDNS_WIREGUARD_INTERFACE", "wg-home.1").run("check").status.success());
 }
+
+#[test]
+fn a_list_has_an_account_an_id_and_a_mark_or_is_not_there() {
+    const ID: &str = "2c0fc9fa937b11eaa1b71c4d701ab86e";
+    let with = |set: &[(&str, &str)]| {
+        let mut bench = Bench::good();
+        let token = bench.file("other", TOKEN.as_bytes(), 0o600);
+        bench.set("DDNS_PROVIDER_OTHER_TYPE", "cloudflare").set("DDNS_PROVIDER_OTHER_API_TOKEN_FILE", &token);
+        bench.set("DDNS_RECORD_1_NAME", "nas.example.com").set("DDNS_RECORD_1_PROVIDER", "other");
+        for (name, value) in set {
+            bench.set(name, value);
+        }
+        bench
+    };
+    for (group, other) in [("", "OTHER_"), ("OTHER_", "")] {
+        let name = |rest: &str| format!("DDNS_PROVIDER_{group}{rest}");
+        let (account, list, comment) = (name("LIST_ACCOUNT_ID"), name("LIST_ID"), name("COMMENT"));
+        with(&[(&account, ID), (&list, ID), (&format!("DDNS_PROVIDER_{other}COMMENT"), "none")]).accepted();
+        with(&[(&account, ID)])
+            .refused(&[&format!("{account}={ID:?}: an account, and no list; set DDNS_PROVIDER_LIST")]);
+        with(&[(&list, ID)]).refused(&[&format!("{list}={ID:?}: a list, and no account; set DDNS_PROVIDER_LIST")]);
+        let wrong =
+            [format!("{account}=\"me\": not an account's id; use 32"), format!("{list}=\"home\": not a list's id")];
+        with(&[(&account, "me"), (&list, "home")]).refused(&[&wrong[0], &wrong[1]]);
+        with(&[(&account, ID), (&list, ID), (&comment, "none")])
+            .refused(&[&format!("{comment}=\"none\": without a mark")]);
+    }
+}

@@ -1,4 +1,4 @@
-//! A double of the Cloudflare API (v4, zones and DNS records) over real TLS.
+//! A double of the Cloudflare API (v4, zones, DNS records and IP lists) over real TLS.
 //!
 //! It answers as the real one does, keeps every attribute of a record so that a test can see what a client left alone,
 //! writes down every exchange, and misbehaves on request. Attached to a [`Named`], each accepted write is in DNS before the
@@ -21,6 +21,7 @@ mod answer;
 mod body;
 mod dns;
 mod fault;
+mod list;
 mod quota;
 mod record;
 mod route;
@@ -31,6 +32,7 @@ mod transcript;
 
 pub use account::Zone;
 pub use fault::{Fault, Faults, Scope};
+pub use list::{ACCOUNT_ID, ListItem};
 pub use record::Record;
 pub use state::State;
 pub use token::TokenState;
@@ -134,6 +136,36 @@ impl CloudflareDouble {
     /// Moves a zone and its records to another id, as moving it to another account does.
     pub fn move_zone(&self, name: &str) -> Result<String> {
         self.shared.lock().account_mut().move_zone(name).with_context(|| format!("there is no zone {name}"))
+    }
+
+    /// A new IP list of the account [`ACCOUNT_ID`]; its id.
+    pub fn put_list(&self) -> String {
+        self.shared.lock().lists_mut().put()
+    }
+
+    /// Puts an item into a list as someone with a browser would.
+    pub fn put_list_item(&self, list: &str, ip: &str, comment: Option<&str>) {
+        self.shared.lock().lists_mut().put_item(list, ip, comment);
+    }
+
+    /// The items of a list.
+    pub fn list_items(&self, list: &str) -> Vec<ListItem> {
+        self.shared.lock().list_items(list).to_vec()
+    }
+
+    /// Operations on lists are under way for this many looks at them.
+    pub fn set_list_looks(&self, looks: usize) {
+        self.shared.lock().lists_mut().looks = looks;
+    }
+
+    /// Operations on lists fail, saying this.
+    pub fn fail_list_operations(&self, error: Option<&str>) {
+        self.shared.lock().lists_mut().failure = error.map(str::to_owned);
+    }
+
+    /// No page of a list has more items.
+    pub fn set_list_page_limit(&self, limit: usize) {
+        self.shared.lock().lists_mut().page_limit = Some(limit);
     }
 
     /// Whether the token works from here on.

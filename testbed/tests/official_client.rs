@@ -31,6 +31,7 @@ fn double() -> (Authority, CloudflareDouble) {
 
 fn run_as(token: &str, case: &str, prepare: impl FnOnce(&CloudflareDouble)) {
     let (authority, double) = double();
+    let list = double.put_list();
     prepare(&double);
     let directory = tempfile::tempdir().expect("a directory");
     let ca = directory.path().join("ca.pem");
@@ -41,6 +42,7 @@ fn run_as(token: &str, case: &str, prepare: impl FnOnce(&CloudflareDouble)) {
         .args([case, &double.url()])
         .arg(&ca)
         .arg(token)
+        .args(case.starts_with("lists").then_some(list))
         .output()
         .expect("the client is missing; `cargo xtask setup --for test` installs it");
     let said = String::from_utf8_lossy(&output.stdout);
@@ -94,4 +96,13 @@ fn the_official_client_is_limited_and_obeys_retry_after() {
     for case in ["limited", "obeys"] {
         run_as(TOKEN, case, |double| double.faults().push(Fault::too_many_requests(Some("7"))));
     }
+}
+
+#[test]
+fn the_official_client_changes_a_list_by_operations_one_at_a_time() {
+    run_as(TOKEN, "lists", |double| {
+        double.set_list_looks(2);
+        double.set_list_page_limit(2);
+    });
+    run_as(TOKEN, "lists_fail", |double| double.fail_list_operations(Some("the list is full")));
 }

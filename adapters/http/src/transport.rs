@@ -138,6 +138,7 @@ impl HyperTransport {
             Method::Get => hyper::Method::GET,
             Method::Post => hyper::Method::POST,
             Method::Patch => hyper::Method::PATCH,
+            Method::Delete => hyper::Method::DELETE,
         };
         let (content_type, body) = request.body.clone().unwrap_or_default();
         let mut built = Request::new(Full::new(Bytes::from(body)));

@@ -51,14 +51,36 @@ enum Effect {
     Writes,
 }
 
+/// A part of the API, with rights and codes of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Dns,
+    /// Its codes from 10,000 on mean other things.
+    Lists,
+}
+
+impl Part {
+    const fn rights(self) -> &'static str {
+        match self {
+            Self::Dns => "Zone:Read and DNS:Edit on the zone",
+            Self::Lists => "the right Account / Account Filter Lists / Edit on the list's account",
+        }
+    }
+
+    const fn knows(self, code: i64) -> bool {
+        matches!(self, Self::Dns) || code < 10_000
+    }
+}
+
 pub(crate) struct Api {
     transport: Arc<dyn HttpTransport>,
     token: SecretString,
+    part: Part,
 }
 
 impl Api {
-    pub(crate) fn new(transport: Arc<dyn HttpTransport>, token: SecretString) -> Self {
-        Self { transport, token }
+    pub(crate) fn new(transport: Arc<dyn HttpTransport>, token: SecretString, part: Part) -> Self {
+        Self { transport, token, part }
     }
 
     /// What Cloudflare says of the token.
@@ -124,16 +146,21 @@ impl Api {
         if (200..500).contains(&response.status) && says(&response, &IDENTICAL) {
             return Ok(None);
         }
-        written(judge(&response, Effect::Writes)?).map(Some)
+        written(self.judge(&response, Effect::Writes)?).map(Some)
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Envelope<T>, ProviderError> {
-        judge(&self.send(Method::Get, path.to_owned(), None, Effect::Reads).await?, Effect::Reads)
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Envelope<T>, ProviderError> {
+        self.judge(&self.send(Method::Get, path.to_owned(), None, Effect::Reads).await?, Effect::Reads)
     }
 
-    async fn write(&self, method: Method, path: String, body: &impl Serialize) -> Result<Record, ProviderError> {
+    pub(crate) async fn write<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: String,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, ProviderError> {
         let response = self.send(method, path, Some(json(body)?), Effect::Writes).await?;
-        written(judge(&response, Effect::Writes)?)
+        written(self.judge(&response, Effect::Writes)?)
     }
 
     async fn send(
@@ -147,6 +174,87 @@ impl Api {
         let request = HttpRequest { method, path, credentials, accept: JSON, body };
         self.transport.exchange(request).await.map_err(|error| not_exchanged(error, effect))
     }
+
+    /// What an answer means (DESIGN: unavailable, unauthorized, refused, outcome unknown).
+    fn judge<T: DeserializeOwned>(
+        &self,
+        response: &HttpResponse,
+        effect: Effect,
+    ) -> Result<Envelope<T>, ProviderError> {
+        let status = response.status;
+        let parsed: Result<Envelope<T>, _> = serde_json::from_slice(&response.body);
+        if (200..300).contains(&status) {
+            return match parsed {
+                Ok(envelope) if envelope.success => Ok(envelope),
+                Ok(envelope) => Err(self.failed(status, &envelope.errors, response)),
+                Err(error) => {
+                    let form = if response.body.trim_ascii_start().starts_with(b"<") {
+                        "an HTML page"
+                    } else {
+                        "no API answer"
+                    };
+                    let what =
+                        format!("status {status} came with {form}; is something between this host and Cloudflare?");
+                    Err(match effect {
+                        Effect::Reads => {
+                            ProviderError::Unavailable { what, retry_after: None, cause: Some(error.into()) }
+                        }
+                        Effect::Writes => ProviderError::Unknown { what, cause: Some(error.into()) },
+                    })
+                }
+            };
+        }
+        let errors = errors(response);
+        if status >= 500 && effect == Effect::Writes {
+            let what = format!("Cloudflare answered a write with status {status}{}", words(&errors));
+            return Err(ProviderError::Unknown { what, cause: None });
+        }
+        Err(self.failed(status, &errors, response))
+    }
+
+    fn failed(&self, status: u16, errors: &[Message], response: &HttpResponse) -> ProviderError {
+        let says = words(errors);
+        // A server that fails may say anything: the codes are those of a refusal.
+        let known = |error: &Message, codes: &[i64]| codes.contains(&error.code) && self.part.knows(error.code);
+        let has = |codes: &[i64]| status < 500 && errors.iter().any(|error| known(error, codes));
+        let rights = self.part.rights();
+        let retry_after = response.asked_to_wait();
+        if status == 429 {
+            return ProviderError::Unavailable {
+                what: format!("Cloudflare asks for fewer requests (429){says}"),
+                retry_after,
+                cause: None,
+            };
+        }
+        if status == 403 && !has(&INVALID_TOKEN) {
+            let what = format!(
+                "Cloudflare does not grant the token this (status 403){says}; give the token of DDNS_PROVIDER_API_TOKEN \
+             {rights}, and see that it may be used from this address"
+            );
+            return ProviderError::Unauthorized { what };
+        }
+        if matches!(status, 401 | 403) || has(&BAD_TOKEN) {
+            let what = format!(
+                "Cloudflare does not accept the token (status {status}){says}; give DDNS_PROVIDER_API_TOKEN a valid token \
+             with {rights}, and restart"
+            );
+            return ProviderError::Unauthorized { what };
+        }
+        if status == 404 || has(&NOT_THERE) {
+            return ProviderError::Stale { what: format!("status {status}{says}") };
+        }
+        if has(&IDENTICAL) {
+            return ProviderError::Unknown { what: format!("an identical record has appeared{says}"), cause: None };
+        }
+        if (400..500).contains(&status) && status != 408 {
+            return ProviderError::Refused { what: format!("Cloudflare refuses the request (status {status}){says}") };
+        }
+        ProviderError::Unavailable {
+            what: format!("Cloudflare answered with status {status}{says}"),
+            retry_after,
+            cause: None,
+        }
+    }
 }
 
 fn json(body: &impl Serialize) -> Result<(&'static str, Vec<u8>), ProviderError> {
@@ -154,8 +262,8 @@ fn json(body: &impl Serialize) -> Result<(&'static str, Vec<u8>), ProviderError>
     Ok((JSON, octets))
 }
 
-fn written(envelope: Envelope<Record>) -> Result<Record, ProviderError> {
-    envelope.result.ok_or_else(|| lost("no record in the answer to a write"))
+fn written<T>(envelope: Envelope<T>) -> Result<T, ProviderError> {
+    envelope.result.ok_or_else(|| lost("no result in the answer to a write"))
 }
 
 fn not_exchanged(error: HttpError, effect: Effect) -> ProviderError {
@@ -171,33 +279,6 @@ fn not_exchanged(error: HttpError, effect: Effect) -> ProviderError {
     }
 }
 
-/// What an answer means (DESIGN: unavailable, unauthorized, refused, outcome unknown).
-fn judge<T: DeserializeOwned>(response: &HttpResponse, effect: Effect) -> Result<Envelope<T>, ProviderError> {
-    let status = response.status;
-    let parsed: Result<Envelope<T>, _> = serde_json::from_slice(&response.body);
-    if (200..300).contains(&status) {
-        return match parsed {
-            Ok(envelope) if envelope.success => Ok(envelope),
-            Ok(envelope) => Err(failed(status, &envelope.errors, response)),
-            Err(error) => {
-                let form =
-                    if response.body.trim_ascii_start().starts_with(b"<") { "an HTML page" } else { "no API answer" };
-                let what = format!("status {status} came with {form}; is something between this host and Cloudflare?");
-                Err(match effect {
-                    Effect::Reads => ProviderError::Unavailable { what, retry_after: None, cause: Some(error.into()) },
-                    Effect::Writes => ProviderError::Unknown { what, cause: Some(error.into()) },
-                })
-            }
-        };
-    }
-    let errors = errors(response);
-    if status >= 500 && effect == Effect::Writes {
-        let what = format!("Cloudflare answered a write with status {status}{}", words(&errors));
-        return Err(ProviderError::Unknown { what, cause: None });
-    }
-    Err(failed(status, &errors, response))
-}
-
 /// What a refusal says; of an answer that is none of ours, the status alone counts.
 fn errors(response: &HttpResponse) -> Vec<Message> {
     serde_json::from_slice::<Envelope<serde_json::Value>>(&response.body)
@@ -208,48 +289,6 @@ fn says(response: &HttpResponse, codes: &[i64]) -> bool {
     errors(response).iter().any(|error| codes.contains(&error.code))
 }
 
-fn failed(status: u16, errors: &[Message], response: &HttpResponse) -> ProviderError {
-    let says = words(errors);
-    // A server that fails may say anything: the codes are those of a refusal.
-    let has = |codes: &[i64]| status < 500 && errors.iter().any(|error| codes.contains(&error.code));
-    let retry_after = response.asked_to_wait();
-    if status == 429 {
-        return ProviderError::Unavailable {
-            what: format!("Cloudflare asks for fewer requests (429){says}"),
-            retry_after,
-            cause: None,
-        };
-    }
-    if status == 403 && !has(&INVALID_TOKEN) {
-        let what = format!(
-            "Cloudflare does not grant the token this (status 403){says}; give the token of DDNS_PROVIDER_API_TOKEN \
-             Zone:Read and DNS:Edit on the zone, and see that it may be used from this address"
-        );
-        return ProviderError::Unauthorized { what };
-    }
-    if matches!(status, 401 | 403) || has(&BAD_TOKEN) {
-        let what = format!(
-            "Cloudflare does not accept the token (status {status}){says}; give DDNS_PROVIDER_API_TOKEN a valid token \
-             with Zone:Read and DNS:Edit on the zone, and restart"
-        );
-        return ProviderError::Unauthorized { what };
-    }
-    if status == 404 || has(&NOT_THERE) {
-        return ProviderError::Stale { what: format!("status {status}{says}") };
-    }
-    if has(&IDENTICAL) {
-        return ProviderError::Unknown { what: format!("an identical record has appeared{says}"), cause: None };
-    }
-    if (400..500).contains(&status) && status != 408 {
-        return ProviderError::Refused { what: format!("Cloudflare refuses the request (status {status}){says}") };
-    }
-    ProviderError::Unavailable {
-        what: format!("Cloudflare answered with status {status}{says}"),
-        retry_after,
-        cause: None,
-    }
-}
-
 fn words(errors: &[Message]) -> String {
     let each = errors.iter().take(3).map(|error| {
         let message: String = error.message.chars().take(200).collect();
@@ -258,7 +297,7 @@ fn words(errors: &[Message]) -> String {
     each.collect()
 }
 
-fn nonsense(what: &str) -> ProviderError {
+pub(crate) fn nonsense(what: &str) -> ProviderError {
     ProviderError::Unavailable {
         what: format!("Cloudflare's answer makes no sense: {what}"),
         retry_after: None,

@@ -33,6 +33,9 @@ pub(crate) async fn check(provider: &Cloudflare, keys: &[RecordKey]) -> Vec<Find
         });
     }
     findings.insert(0, of_token(verified, !zones.is_empty()));
+    if let Some(list) = &provider.list {
+        findings.push(list.check().await);
+    }
     findings
 }
 

@@ -4,10 +4,14 @@
 //! and type; both go out in the handle, so that the next change is one request. A change sends `type`, `name` and
 //! `content`, which the API asks for, and nothing else, so that proxied, TTL, comment and tags stay as they are. What it
 //! creates carries a comment as its mark.
+//!
+//! [`IpList`] keeps the records' addresses in a list of the account. It has a transport of its own, so that a limit on lists
+//! holds up no record.
 
 mod api;
 mod check;
 mod factory;
+mod list;
 mod messages;
 
 use std::net::IpAddr;
@@ -15,13 +19,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use ddns_core::ports::{
-    DnsProvider, Finding, HttpTransport, Observed, ProviderError, RecordHandle, UpdateKind, UpdateRequest, UpdateResult,
+    AddressList, DnsProvider, Finding, HttpTransport, Observed, ProviderError, RecordHandle, UpdateKind, UpdateRequest,
+    UpdateResult,
 };
 use ddns_core::record::RecordKey;
 use secrecy::SecretString;
 
-use api::{Api, At};
-pub use factory::{API_TOKEN, API_URL, COMMENT, CloudflareFactory, ZONE_ID};
+use api::{Api, At, Part};
+pub use factory::{API_TOKEN, API_URL, COMMENT, CloudflareFactory, LIST_ACCOUNT_ID, LIST_ID, ZONE_ID};
+pub use list::IpList;
 use messages::{Record, RecordChange, Zone};
 
 /// The TTL of records that we create, in seconds: the least of Cloudflare's ordinary plans.
@@ -32,18 +38,27 @@ pub struct Cloudflare {
     api: Api,
     zone_id: Option<String>,
     mark: Option<String>,
+    list: Option<IpList>,
 }
 
 impl Cloudflare {
     /// A provider on a transport that is bound to the API's base URL. Without a zone's id the zone is looked for.
     pub fn new(transport: Arc<dyn HttpTransport>, token: SecretString, zone_id: Option<String>) -> Self {
-        Self { api: Api::new(transport, token), zone_id, mark: Some(factory::MARK.to_owned()) }
+        let api = Api::new(transport, token, Part::Dns);
+        Self { api, zone_id, mark: Some(factory::MARK.to_owned()), list: None }
     }
 
     /// The comment of the records that it creates, by which it knows its own among several; `None` for none.
     #[must_use]
     pub fn with_comment(mut self, comment: Option<String>) -> Self {
         self.mark = comment;
+        self
+    }
+
+    /// The list that follows its records.
+    #[must_use]
+    pub fn with_list(mut self, list: Option<IpList>) -> Self {
+        self.list = list;
         self
     }
 
@@ -184,6 +199,10 @@ impl DnsProvider for Cloudflare {
 
     async fn check(&self, keys: &[RecordKey]) -> Vec<Finding> {
         check::check(self, keys).await
+    }
+
+    fn address_list(&self) -> Option<&dyn AddressList> {
+        self.list.as_ref().map(|list| list as &dyn AddressList)
     }
 }
 

@@ -27,6 +27,61 @@ pub(crate) struct Message {
 pub(crate) struct Pages {
     pub(crate) total_pages: Option<u32>,
     pub(crate) total_count: Option<u32>,
+    pub(crate) cursors: Option<Cursors>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Cursors {
+    /// Leads to the next page; any text.
+    pub(crate) after: Option<String>,
+}
+
+/// An item of a list.
+#[derive(Deserialize)]
+pub(crate) struct Item {
+    #[serde(deserialize_with = "id")]
+    pub(crate) id: String,
+    /// An address or a prefix; lists of another kind have none.
+    pub(crate) ip: Option<String>,
+    pub(crate) comment: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct NewItem {
+    pub(crate) ip: String,
+    pub(crate) comment: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ItemIds {
+    pub(crate) items: Vec<ItemId>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ItemId {
+    pub(crate) id: String,
+}
+
+/// A change of a list is under way.
+#[derive(Deserialize)]
+pub(crate) struct Begun {
+    #[serde(deserialize_with = "id")]
+    pub(crate) operation_id: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Operation {
+    pub(crate) status: OperationStatus,
+    pub(crate) error: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OperationStatus {
+    Pending,
+    Running,
+    Completed,
+    Failed,
 }
 
 #[derive(Deserialize)]

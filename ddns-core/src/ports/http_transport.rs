@@ -21,6 +21,8 @@ pub enum Method {
     Post,
     /// RFC 5789
     Patch,
+    /// RFC 9110 §9.3.5
+    Delete,
 }
 
 /// A request to the transport's origin.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Finding, Verdict};
+use super::{AddressList, Cause, Finding, Verdict};
 use crate::record::RecordKey;
 
 /// Carries out DNS changes at one service. Single-shot: it never retries, never schedules and holds no state; what it
@@ -35,6 +35,11 @@ pub trait DnsProvider: Send + Sync {
             });
         }
         findings
+    }
+
+    /// The list that follows the records kept here, if one is configured.
+    fn address_list(&self) -> Option<&dyn AddressList> {
+        None
     }
 }
 

@@ -8,6 +8,7 @@ mod dyndns2;
 mod faults;
 mod groups;
 mod hook;
+mod lists;
 mod main_job;
 mod proof;
 mod recovery;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cloudflare;
+mod cloudflare_list;
 mod contract;
 mod dyndns2;
 mod rfc2136;

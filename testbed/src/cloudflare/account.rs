@@ -280,7 +280,7 @@ fn shown_zone(zone: &Zone) -> Value {
         "created_on": zone.created_on, "modified_on": zone.created_on, "activated_on": zone.created_on,
         "meta": {"step": 4, "custom_certificate_quota": 0, "page_rule_quota": 3, "phishing_detected": false},
         "owner": {"id": "9a7806061c88ada191ed06f989cc3dac", "type": "user", "name": "testbed"},
-        "account": {"id": "9a7806061c88ada191ed06f989cc3dac", "name": "testbed"},
+        "account": {"id": super::ACCOUNT_ID, "name": "testbed"},
         "plan": {
             "id": "0feeeeeeeeeeeeeeeeeeeeeeeeeeeeee", "name": "Free Website", "price": 0, "currency": "USD",
             "frequency": "", "is_subscribed": false, "can_subscribe": false, "legacy_id": "free",

@@ -106,6 +106,22 @@ impl ApiError {
         Self::new(400, 9004, "This record type cannot be proxied.")
     }
 
+    pub(super) fn no_list() -> Self {
+        Self::new(404, 10001, "filters.api.not_found")
+    }
+
+    pub(super) fn operation_pending() -> Self {
+        Self::new(429, 10013, "filters.api.operation_pending")
+    }
+
+    pub(super) fn range() -> Self {
+        Self::new(400, 10014, "filters.api.invalid_ip")
+    }
+
+    pub(super) fn cursor() -> Self {
+        Self::new(400, 10015, "filters.api.invalid_cursor")
+    }
+
     pub(super) fn internal(detail: &str) -> Self {
         Self::new(500, 1000, detail)
     }

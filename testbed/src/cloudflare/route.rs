@@ -51,6 +51,19 @@ fn dispatch(state: &mut State, request: &Request) -> Result<Outcome, ApiError> {
             write(state.account_mut().put(zone, id, &object(&request.body)?)?)
         }
         ("DELETE", ["zones", zone, "dns_records", id]) => write(state.account_mut().delete(zone, id)?),
+        ("GET", ["accounts", account, "rules", "lists", "bulk_operations", id]) => {
+            read(state.lists_mut().operation(account, id)?)
+        }
+        ("GET", ["accounts", account, "rules", "lists", list, "items"]) => {
+            read(state.lists_mut().show(account, list, &request.query)?)
+        }
+        ("POST", ["accounts", account, "rules", "lists", list, "items"]) => {
+            read(state.lists_mut().create(account, list, &request.body)?)
+        }
+        ("DELETE", ["accounts", account, "rules", "lists", list, "items"]) => {
+            let body = object(&request.body)?;
+            read(state.lists_mut().delete(account, list, &body)?)
+        }
         (_, ["user", "tokens", "verify"] | ["zones", ..]) => Err(ApiError::method()),
         _ => Err(no_route()),
     }

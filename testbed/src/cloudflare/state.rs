@@ -11,6 +11,7 @@ use anyhow::{Result, bail};
 use super::{
     account::{Account, Zone},
     fault::Script,
+    list::{ListItem, Lists},
     record::Record,
     token::{Token, TokenState},
     transcript::Exchange,
@@ -19,6 +20,7 @@ use super::{
 /// A consistent view of the double, for [`CloudflareDouble::wait_for`](super::CloudflareDouble::wait_for).
 pub struct State {
     account: Account,
+    lists: Lists,
     script: Script,
     token: Token,
     transcript: Vec<Exchange>,
@@ -65,6 +67,15 @@ impl State {
     /// How many TLS handshakes failed.
     pub fn failed_handshakes(&self) -> usize {
         self.failed_handshakes
+    }
+
+    /// The items of a list.
+    pub fn list_items(&self, list: &str) -> &[ListItem] {
+        self.lists.items(list)
+    }
+
+    pub(super) fn lists_mut(&mut self) -> &mut Lists {
+        &mut self.lists
     }
 
     pub(super) fn account_mut(&mut self) -> &mut Account {
@@ -122,6 +133,7 @@ impl Shared {
         let token = Token { value: token.to_owned(), state: TokenState::Active };
         let state = State {
             account: Account::new(zones),
+            lists: Lists::default(),
             script: Script::default(),
             token,
             transcript: vec![],

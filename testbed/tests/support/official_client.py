@@ -1,4 +1,4 @@
-"""Cloudflare's own Python client against the double: `official_client.py CASE URL CA TOKEN`.
+"""Cloudflare's own Python client against the double: `official_client.py CASE URL CA TOKEN [LIST]`.
 
 Every answer is parsed with the client's strict validation, and must come out of its models as it went in: no member may be
 unknown to them, and none may be lost.
@@ -180,12 +180,50 @@ def unavailable(client):
     refused(cloudflare.InternalServerError, 10000, lambda: client.api.zones.list())
 
 
+ACCOUNT = "9a7806061c88ada191ed06f989cc3dac"
+
+
+def ended(client, begun):
+    """Every status on the way to the end of an operation."""
+    statuses = []
+    while not statuses or statuses[-1] in ("pending", "running"):
+        operation = client.api.rules.lists.bulk_operations.get(begun.operation_id, account_id=ACCOUNT)
+        statuses.append(client.same(operation).status)
+    return statuses, operation
+
+
+def lists(client, at):
+    api, at = client.api.rules.lists.items, dict(list_id=at, account_id=ACCOUNT)
+    new = [dict(ip="11.22.33.44", comment="ours"), dict(ip="2A00:1:2:3::/64"), dict(ip="11.0.0.0/8", comment="wide")]
+    assert ended(client, client.same(api.create(**at, body=new)))[0] == ["pending", "running", "completed"]
+    page = api.list(**at, per_page=2)
+    items = [whole(item) for item in page]
+    shown = [(item.ip, item.comment) for item in items]
+    assert shown == [("11.22.33.44", "ours"), ("2a00:1:2:3::/64", None), ("11.0.0.0/8", "wide")], shown
+    begun = api.create(**at, body=[dict(ip="11.22.33.44", comment="again")])
+    busy = refused(cloudflare.RateLimitError, 10013, lambda: api.create(**at, body=new))
+    assert busy.status_code == 429
+    ended(client, begun)
+    assert ended(client, client.same(api.delete(**at, items=[dict(id=items[2].id)])))[0][-1] == "completed"
+    shown = [(item.ip, item.comment) for item in api.list(**at)]
+    assert shown == [("11.22.33.44", "again"), ("2a00:1:2:3::/64", None)], shown
+    refused(cloudflare.BadRequestError, 10014, lambda: api.create(**at, body=[dict(ip="2a00::1")]))
+    refused(cloudflare.NotFoundError, 10001, lambda: list(api.list(**{**at, "list_id": "f" * 32})))
+
+
+def lists_fail(client, at):
+    begun = client.api.rules.lists.items.create(list_id=at, account_id=ACCOUNT, body=[dict(ip="11.22.33.44")])
+    statuses, operation = ended(client, begun)
+    assert (statuses[-1], operation.error) == ("failed", "the list is full"), operation
+    assert list(client.api.rules.lists.items.list(list_id=at, account_id=ACCOUNT)) == []
+
+
 CASES = [
-    token, zones, records, writes, duplicates, refusals, stranger, malformed, narrowed, limited, obeys, quota, unavailable
+    lists, lists_fail, token, zones, records, writes, duplicates, refusals, stranger, malformed, narrowed, limited, obeys, quota, unavailable
 ]
 
 if __name__ == "__main__":
-    case, url, ca, secret = sys.argv[1:]
+    case, url, ca, secret, *more = sys.argv[1:]
     [run] = [each for each in CASES if each.__name__ == case]
-    run(Client(url, ca, secret, retries=1 if run is obeys else 0))
+    run(Client(url, ca, secret, retries=1 if run is obeys else 0), *more)
     print(f"official client: {case} is as it should be")
