@@ -316,6 +316,9 @@ impl Engine {
         if let Some((plug, order)) = self.recovery.advance(around, &mut effects.transitions) {
             self.send(Action::Plug { plug, order }, effects);
         }
+        if self.recovery.settles() {
+            self.readiness.hurry();
+        }
         let wants = self.records.iter().any(|record| record.wants_provider(self.now));
         if self.connections_kept && self.in_flight == 0 && !wants {
             self.connections_kept = false;

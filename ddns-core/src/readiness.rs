@@ -13,6 +13,8 @@ use crate::time::Instant;
 const CONFIRM: Duration = Duration::from_secs(1);
 /// Between two rounds while not ready.
 const WHILE_NOT_READY: Duration = Duration::from_secs(30);
+/// The same while a router is coming back.
+const WHILE_SETTLING: Duration = Duration::from_secs(5);
 /// How long distress is not heard after a false alarm.
 const DEAF: Backoff = Backoff::new(Duration::from_secs(30), DEAF_AT_MOST);
 const DEAF_AT_MOST: Duration = Duration::from_secs(600);
@@ -121,6 +123,13 @@ impl ReadinessMachine {
             self.alarmed = true;
         }
         brought_forward
+    }
+
+    /// A router is coming back: the way is looked at more often, so that its return is not missed for half a minute.
+    pub fn hurry(&mut self) {
+        if let (Probe::Due(at), Some(began)) = (self.probe, self.began) {
+            self.probe = Probe::Due(at.min(began + WHILE_SETTLING));
+        }
     }
 
     /// The round has ended that distress asked for.

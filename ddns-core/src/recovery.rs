@@ -428,6 +428,11 @@ impl Recovery {
         self.line.as_ref()
     }
 
+    /// Whether power is back and the router has its time to return.
+    pub(crate) const fn settles(&self) -> bool {
+        matches!(self.phase, Phase::Settling { .. })
+    }
+
     /// Whether the intent waits for the disk.
     pub(crate) fn waits_for_disk(&self) -> bool {
         self.phase == Phase::Intending

@@ -14,6 +14,9 @@ use crate::Exchange;
 
 mod dialect;
 
+/// The part of the API that keeps lists.
+const LISTS: &str = "/rules/lists/";
+
 /// The variable that names the file.
 pub const VARIABLE: &str = "CLOUDFLARE_SCHEMA";
 
@@ -59,9 +62,12 @@ impl Schema {
         Ok(Self { paths, requests: dialect::for_requests(components), responses: dialect::for_responses(components) })
     }
 
-    /// Every way in which the exchanges break the description; of scripted answers only the requests are checked.
+    /// Every way in which the exchanges break the description; of scripted answers only the requests are checked. A
+    /// description of DNS alone has no word of lists, which are held by the official client instead.
     pub fn check(&self, exchanges: &[Exchange]) -> Vec<String> {
-        exchanges.iter().flat_map(|exchange| self.check_one(exchange)).collect()
+        let described = self.paths.iter().any(|(template, _)| template.contains(LISTS));
+        let covered = |exchange: &&Exchange| described || !exchange.endpoint().contains(LISTS);
+        exchanges.iter().filter(covered).flat_map(|exchange| self.check_one(exchange)).collect()
     }
 
     fn check_one(&self, exchange: &Exchange) -> Vec<String> {

@@ -54,6 +54,22 @@ fn a_dead_line_is_cycled_comes_back_and_is_one_outage() {
     assert_eq!(saved.history().outages, history.outages);
 }
 
+/// Half a minute between two looks is long when the line may be back any moment.
+#[test]
+fn while_a_router_comes_back_the_way_is_looked_at_every_few_seconds() {
+    let mut bench = ready();
+    power_goes(&mut bench);
+    bench.run_for(MINUTE);
+    assert_eq!(bench.status().recovery.phase, RecoveryPhase::Settling);
+    let probes = bench.probes;
+    bench.run_for(MINUTE);
+    assert!((11..=13).contains(&(bench.probes - probes)), "{}", bench.probes - probes);
+    bench.run_for(MINUTE * 5);
+    let probes = bench.probes;
+    bench.run_for(MINUTE * 5);
+    assert!(bench.probes - probes <= 14, "{}", bench.probes - probes);
+}
+
 /// The intent is on disk before power goes, however long the disk takes; a state that was on its way before tells
 /// nothing of it.
 #[test]

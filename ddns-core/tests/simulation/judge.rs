@@ -14,6 +14,7 @@ use ddns_core::engine::{Action, Effects, Event, RecordId, Stage, Status, Transit
 use ddns_core::ports::{PlugOrder, ProviderError, UpdateRequest};
 use ddns_core::publish::State;
 use ddns_core::readiness::Readiness;
+use ddns_core::recovery::RecoveryPhase;
 use ddns_core::state::SavedState;
 use ddns_core::time::{Instant, Wall};
 
@@ -463,6 +464,8 @@ impl Judge {
             about(index, judged)?;
         }
         self.way.state = Some(status.readiness);
+        let settles = status.recovery.phase == RecoveryPhase::Settling;
+        self.way.settles = (settles, if settles { Some(now) } else { self.way.settles.1 });
         if !status.converged {
             return Ok(());
         }

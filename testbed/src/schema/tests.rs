@@ -111,6 +111,12 @@ fn a_scripted_answer_is_not_held_against_the_description() {
 }
 
 #[test]
+fn lists_are_passed_over_by_a_description_that_has_none() {
+    check(exchange("GET", "/accounts/1/rules/lists/2/items"), None);
+    check(exchange("GET", "/accounts/1/rules"), Some("no such path"));
+}
+
+#[test]
 fn an_unknown_path_method_and_parameter_are_found() {
     check(exchange("GET", "/zonen"), Some("no such path"));
     check(exchange("PUT", "/zones"), Some("no such method"));

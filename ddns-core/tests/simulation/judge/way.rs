@@ -17,11 +17,15 @@ const DEAF_GROWS_TO: Duration = Duration::from_secs(450);
 const FORGOTTEN: Duration = Duration::from_secs(600);
 /// The least pause between two rounds that only a closed way calls for, and the longest.
 const WHILE_CLOSED: Duration = Duration::from_millis(22_500);
+/// The least time from one round to the next while a router has its time to return.
+const WHILE_SETTLING: Duration = Duration::from_secs(5);
 const LOOKS_AGAIN: Duration = Duration::from_secs(40);
 
 #[derive(Default)]
 pub struct Way {
     pub state: Option<Readiness>,
+    /// Whether a router had its time to return after the last step, and when one had last.
+    pub settles: (bool, Option<Duration>),
     pub good_rounds: u32,
     pub bad_round: bool,
     /// The last round reached anything.
@@ -69,7 +73,10 @@ impl Way {
         let pause = self.began.replace(now).map_or(HOUR, |before| now - before);
         hold(pause >= ATTEMPTS, "no storm of probes", || format!("{pause:?} apart"))?;
         let rest = self.ended.map_or(HOUR, |ended| now - ended);
-        let closed = self.bad_round && !self.news;
+        // A router that is coming back is looked at every few seconds.
+        let (settles, last) = self.settles;
+        let settles = settles || last.is_some_and(|last| now - last <= WHILE_SETTLING);
+        let closed = self.bad_round && !self.news && !(settles && pause >= WHILE_SETTLING);
         hold(!closed || rest >= WHILE_CLOSED, "distress makes no storm of probes", || {
             format!("{rest:?} after a bad round")
         })?;
