@@ -102,9 +102,9 @@ fn a_save_that_broke_off_leaves_the_state_before() {
 #[test]
 fn a_newer_format_is_refused_and_kept() {
     let directory = two_saves();
-    let newer = Slot::encode(3, br#"{"format":2,"records":{}}"#);
+    let newer = Slot::encode(3, br#"{"format":3,"records":{}}"#);
     fs::write(slot_path(directory.path(), 3), &newer).unwrap();
-    assert!(matches!(reload(&directory), Err(LoadError::Newer { found: 2, known: 1, .. })));
+    assert!(matches!(reload(&directory), Err(LoadError::Newer { found: 3, known: 2, .. })));
     assert_eq!(fs::read(slot_path(directory.path(), 3)).unwrap(), newer);
 }
 
