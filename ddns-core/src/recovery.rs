@@ -32,7 +32,7 @@ const LOOK_AGAIN: Backoff = Backoff::new(Duration::from_secs(30), Duration::from
 /// An order to switch off that a dead process has sent, or that nobody answered, may still arrive: the kernel sends what
 /// was written to a socket for as long as this after the process has gone (`tcp_orphan_retries` in
 /// Documentation/networking/ip-sysctl.rst). Until then, on is not believed to last.
-const LANDS_WITHIN: Duration = Duration::from_secs(120);
+pub const LANDS_WITHIN: Duration = Duration::from_secs(120);
 /// Each tenth failure to switch on is told, beside the first.
 const TELL_EACH: u32 = 10;
 
@@ -202,13 +202,13 @@ impl Recovery {
             Err(error) => crate::error_chain(&error),
         };
         told.push(Transition::Recovery(RecoveryNews::OffFailed(what)));
-        self.restore(now, false, true);
+        self.restore(now, false);
     }
 
     /// From here on, power comes first.
-    fn restore(&mut self, now: Instant, landed: bool, settle: bool) {
+    fn restore(&mut self, now: Instant, landed: bool) {
         let (next, due) = (PlugOrder::Look, Some(now));
-        self.phase = Phase::Restoring(Restoring { next, due, failures: 0, landed, seen_on: false, settle });
+        self.phase = Phase::Restoring(Restoring { next, due, failures: 0, landed, seen_on: false, settle: true });
     }
 
     fn restored(
@@ -338,7 +338,7 @@ impl Recovery {
                 if until > now && !around.ending {
                     return None;
                 }
-                self.restore(now, true, true);
+                self.restore(now, true);
                 self.order(now, around.ending)
             }
             Phase::Restoring(_) => self.order(now, around.ending),

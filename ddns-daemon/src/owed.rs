@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ddns_core::ports::{PlugError, PlugOrder, PlugReport, PowerSwitch, PowerSwitches};
+use ddns_core::recovery::LANDS_WITHIN;
 use ddns_core::state::Intent;
 use ddns_slots::Slots;
 use tokio::time::sleep;
@@ -13,8 +14,6 @@ use crate::wiring;
 /// Between attempts; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// An order of the process before may still arrive until then.
-const LANDS_WITHIN: Duration = Duration::from_secs(120);
 
 /// Switches on what an intent on disk names, and comes back when it is certainly on. The intent stays for the next start,
 /// which makes sure of it once more.
