@@ -19,6 +19,10 @@ use crate::time::{Instant, Wall};
 
 /// Between two marks of liveness.
 pub const MARK: Duration = Duration::from_secs(3600);
+/// The windows that are looked back on, by name.
+pub const WINDOWS: [(&str, Duration); 4] =
+    [("24h", DAY), ("7d", DAY.saturating_mul(7)), ("30d", DAY.saturating_mul(30)), ("365d", DAY.saturating_mul(365))];
+const DAY: Duration = Duration::from_secs(86_400);
 /// Outages and changes that are kept, each.
 pub const KEPT: usize = 400;
 /// Two clocks may differ by so much, and by a thousandth of the time, before one counts as set.
