@@ -228,8 +228,9 @@ const DNS_SERVERS: Variable = Variable {
 pub const ADMIN_SOCKET: Variable = Variable {
     name: "DDNS_ADMIN_SOCKET",
     kind: Kind::Text { format: "path", default: "/run/ddnsd/ddnsd.sock" },
-    help: "The Unix socket that answers `/healthz`, `/readyz`, `/v1/history` and `/v1/recovery`, and `/wireguard` with \
-           `DDNS_WIREGUARD_INTERFACE`.",
+    help: "The Unix socket that `ddnsd status` and `ddnsd history` ask, for the owner and the group. It answers `/healthz`, \
+           `/readyz`, `/metrics`, `/v1/status`, `/v1/history` and `/v1/recovery`, and `/wireguard` with \
+           `DDNS_WIREGUARD_INTERFACE`. See [the admin socket](admin-api.md).",
 };
 
 const WIREGUARD_INTERFACE: Variable = Variable {

@@ -396,10 +396,12 @@ impl Engine {
             readiness: self.readiness.state(),
             since: self.readiness_since,
             started: self.started,
+            line: self.recovery.line().cloned(),
             converged: self.converged(),
             records: self.records.iter().map(|record| record.status(self.audit_at, self.draining)).collect(),
             sources: self.sources.iter().map(Source::status).collect(),
             recovery: self.recovery.status(self.now),
+            durable: self.durable && self.store.error().is_none(),
             store_error: self.store.error().cloned(),
             folded: self.folded,
         }

@@ -5,7 +5,7 @@ use crate::discovery::{Election, Nat};
 use crate::publish::{State, Step, Why};
 use crate::readiness::Readiness;
 use crate::record::RecordKey;
-use crate::recovery::RecoveryStatus;
+use crate::recovery::{Line, RecoveryStatus};
 use crate::time::{Instant, Wall};
 use crate::verify::Whom;
 
@@ -18,6 +18,8 @@ pub struct Status {
     pub since: Wall,
     /// When this run began.
     pub started: Wall,
+    /// What the last round of probes says of the line; `None` before the first.
+    pub line: Option<Line>,
     /// Every enabled record is proven.
     pub converged: bool,
     /// Record by record, in the order of the configuration.
@@ -26,6 +28,8 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
     /// Recovery.
     pub recovery: RecoveryStatus,
+    /// The state is saved: the store works, and this is no dry run.
+    pub durable: bool,
     /// Why state can't be saved.
     pub store_error: Option<String>,
     /// Announcements that had no look of their own.

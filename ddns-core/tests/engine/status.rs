@@ -5,6 +5,7 @@ use std::time::Duration;
 use ddns_core::engine::{Event, Next, NextStep, RecordStatus, Stage};
 use ddns_core::publish::Why;
 use ddns_core::readiness::Readiness;
+use ddns_core::recovery::Line;
 use ddns_core::time::Wall;
 
 use crate::bench::{Bench, Fails, NAME, NameServer};
@@ -166,4 +167,22 @@ fn readiness_says_since_when() {
     assert!(lost.since > ready, "{:?}", Wall::as_millis(lost.since));
     assert_eq!(lost.started, started);
     assert_eq!(bench.api(NAME, "A"), [OLD]);
+}
+
+#[test]
+fn the_line_and_the_store_are_told_as_they_are() {
+    let mut bench = Bench::with_plug(&[("DDNS_RECORDS", "vpn.example.com:A")]);
+    assert_eq!(bench.status().line, None, "nobody has looked yet");
+    bench.addresses(&[OLD]);
+    bench.run_for(Duration::from_secs(60));
+    assert_eq!((bench.status().line, bench.status().durable), (Some(Line::Open), true));
+    (bench.wan, bench.store_fails) = (false, true);
+    bench.run_for(Duration::from_secs(7200));
+    assert_eq!((bench.status().line, bench.status().durable), (Some(Line::Dead { router: None }), false));
+}
+
+#[test]
+fn a_dry_run_keeps_nothing() {
+    let bench = Bench::new(&[("DDNS_RECORDS", "vpn.example.com:A"), ("DDNS_MODE", "dry-run")]);
+    assert!(!bench.status().durable);
 }
