@@ -8,6 +8,7 @@ mod lists;
 mod log_view;
 mod notify;
 mod on_change;
+mod once;
 mod online;
 mod owed;
 mod recover;
@@ -52,6 +53,8 @@ enum Verb {
     },
     /// Say what this host grants and lacks, one line each with the remedy: 0 nothing is wrong, 2 something is
     Doctor,
+    /// Bring every record right once, prove it, and end: 0 all are proven, 2 not in time, or a ddnsd runs already
+    Once(once::Arguments),
     /// Where a running ddnsd stands: 0 it is ready, 2 it is not, or there is none
     Status(status::Arguments),
     /// What a running ddnsd has counted: uptime, outages, changes
@@ -105,14 +108,20 @@ fn main() -> ExitCode {
             }
             Err(wrong) => refuse(&wrong),
         },
-        Verb::Run => match wiring::wire(std::env::vars_os()) {
-            Ok(wired) => run::run(wired),
-            Err(wrong) => {
-                let refused = refuse(&wrong);
-                owed::give_back(wrong.plugs.as_ref());
-                refused
-            }
-        },
+        Verb::Run => wired(run::run),
+        Verb::Once(arguments) => wired(|wired| once::run(wired, &arguments)),
+    }
+}
+
+/// Does `work` with a configuration that is good; with any other, only power is given back that is owed.
+fn wired(work: impl FnOnce(wiring::Wired) -> ExitCode) -> ExitCode {
+    match wiring::wire(std::env::vars_os()) {
+        Ok(wired) => work(wired),
+        Err(wrong) => {
+            let refused = refuse(&wrong);
+            owed::give_back(wrong.plugs.as_ref());
+            refused
+        }
     }
 }
 
