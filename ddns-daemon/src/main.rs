@@ -6,6 +6,7 @@ mod doctor;
 mod history;
 mod lists;
 mod log_view;
+mod manual;
 mod notify;
 mod on_change;
 mod once;
@@ -26,16 +27,20 @@ mod wiring;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Exit code of a wrong configuration: a restart does not help.
 const CONFIGURATION: u8 = 1;
 /// Exit code of what went wrong while running: a restart may help.
 const RUNTIME: u8 = 2;
 
+/// What the long help and the man page end with.
+const CODES: &str = "Exit codes: 0 done, or ready; 1 the configuration or the arguments are wrong; 2 something failed while \
+                     running, or the daemon that was asked is not ready or not there.";
+
 /// Keeps DNS records equal to this host's public addresses. Configured by DDNS_* variables alone.
 #[derive(Parser)]
-#[command(name = "ddnsd", version)]
+#[command(name = "ddnsd", version, after_long_help = CODES)]
 struct Arguments {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -67,6 +72,11 @@ enum Verb {
     },
     /// Print all variables, as Markdown
     Variables,
+    /// Print what completes ddnsd's arguments in a shell
+    Completions { shell: manual::Shell },
+    /// Print or write the man pages
+    #[command(hide = true)]
+    Man(manual::ManArguments),
     /// The state that is kept over restarts
     #[command(subcommand)]
     State(state::Verb),
@@ -91,6 +101,8 @@ fn main() -> ExitCode {
             print!("{}", variables::markdown(&wiring::registry().variables()));
             ExitCode::SUCCESS
         }
+        Verb::Completions { shell } => manual::completions(shell, Arguments::command()),
+        Verb::Man(arguments) => manual::man(&arguments, Arguments::command()),
         Verb::Doctor => doctor::run(),
         Verb::Status(arguments) => status::run(&arguments),
         Verb::History(arguments) => history::run(&arguments),
