@@ -2,6 +2,7 @@
 //! of Cloudflare's API. Needs root.
 
 mod admin;
+mod admin_api;
 mod bad_lines;
 mod behind_nat;
 mod boot;
