@@ -16,6 +16,7 @@ mod online;
 mod owed;
 mod recover;
 mod run;
+mod sandbox;
 mod shown;
 mod since;
 mod state;

@@ -31,9 +31,10 @@ pub(crate) struct Arguments {
 pub(crate) fn run(mut wired: Wired, arguments: &Arguments) -> ExitCode {
     wired.config.recovery.allowed = false;
     wired.config.telemetry.listen = None;
-    if let Err(refused) = run::start_log(&wired) {
-        return refused;
-    }
+    let sandbox = match run::begin(&wired) {
+        Ok(sandbox) => sandbox,
+        Err(refused) => return refused,
+    };
     let limit = Duration::from_secs(arguments.timeout);
     let dry_run = wired.config.dry_run;
     run::in_runtime(async move {
@@ -52,7 +53,7 @@ pub(crate) fn run(mut wired: Wired, arguments: &Arguments) -> ExitCode {
             let _ = timeout(limit, done.notified()).await;
             let _ = tell.send(handle.status().await);
         };
-        run::serve(wired, admin, vec![Box::new(view)], enough).await?;
+        run::serve(wired, sandbox, admin, vec![Box::new(view)], enough).await?;
         let Some(status) = told.try_recv().ok().flatten() else { return Ok(ExitCode::from(RUNTIME)) };
         for record in &status.records {
             println!("{}", line(record));

@@ -18,6 +18,7 @@ use crate::log_view::LogView;
 use crate::measure::{Asker, Measure, part};
 use crate::notify::{self, StatusView};
 use crate::on_change::Listeners;
+use crate::sandbox::{self, Sandbox};
 use crate::wiring::Wired;
 use crate::{RUNTIME, admin, log_output, measure};
 
@@ -29,9 +30,10 @@ const IDLE_THREAD: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(wired: Wired) -> ExitCode {
-    if let Err(refused) = start_log(&wired) {
-        return refused;
-    }
+    let sandbox = match begin(&wired) {
+        Ok(sandbox) => sandbox,
+        Err(refused) => return refused,
+    };
     in_runtime(async {
         let socket = wired.config.admin_socket.clone();
         let admin = match Admin::bind(&socket) {
@@ -48,13 +50,13 @@ pub(crate) fn run(wired: Wired) -> ExitCode {
                 None
             }
         };
-        serve(wired, admin, Vec::new(), |_| pending()).await?;
+        serve(wired, sandbox, admin, Vec::new(), |_| pending()).await?;
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// From here on the log tells what happens, first what the configuration is warned of.
-pub(crate) fn start_log(wired: &Wired) -> Result<(), ExitCode> {
+/// From here on the log tells what happens, first what the configuration is warned of; and the sandbox stands.
+pub(crate) fn begin(wired: &Wired) -> Result<Sandbox, ExitCode> {
     if let Err(error) = log_output::start(wired.log_level, wired.log_format) {
         eprintln!("ddnsd: error: {error:#}");
         return Err(ExitCode::from(RUNTIME));
@@ -62,7 +64,7 @@ pub(crate) fn start_log(wired: &Wired) -> Result<(), ExitCode> {
     for warning in &wired.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(())
+    Ok(sandbox::enter(&wired.layers, &wired.reach))
 }
 
 /// The exit code of `work`; what ends it before its time is logged.
@@ -92,6 +94,7 @@ pub(crate) fn in_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -
 /// The engine and all that goes with it, until SIGTERM, SIGINT, or `enough`.
 pub(crate) async fn serve<E>(
     wired: Wired,
+    sandbox: Sandbox,
     admin: Option<Admin>,
     mut views: Vec<Box<dyn View>>,
     enough: impl FnOnce(Handle) -> E,
@@ -161,7 +164,8 @@ where
     let (engine, handle) = DdnsEngine::new(config, ports, views, seed).await;
     let asker = Asker { handle, telemetry: telemetry.clone() };
     let measure = Measure::new(config, asker.clone(), tunnel.clone());
-    let routes = Routes { asker: asker.clone(), measure: measure.clone(), tunnel, keeps_state: wired.keeps_state };
+    let routes =
+        Routes { asker: asker.clone(), measure: measure.clone(), tunnel, keeps_state: wired.keeps_state, sandbox };
     let answers = async {
         match &admin {
             Some(admin) => match admin.serve(routes.clone()).await {},
