@@ -16,6 +16,7 @@ mod once;
 mod proof;
 mod recovery;
 mod rfc2136;
+mod sandbox;
 mod scene;
 mod status;
 mod store;
