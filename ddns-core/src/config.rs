@@ -7,6 +7,7 @@ mod records;
 mod recovery;
 mod secret;
 mod settings;
+mod telemetry;
 mod variable;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,13 +20,14 @@ pub use on_change::{ON_CHANGE, ON_CHANGE_URL, OnChange};
 pub use records::{PluginChoice, ProviderId, RecordSpec, SourceId};
 pub use recovery::{ALLOW, RecoveryConfig};
 pub use settings::{Problem, SecretFile, SecretFiles, Settings};
+pub use telemetry::{OtlpConfig, TelemetryConfig};
 pub use variable::{Kind, Variable};
 
 use crate::publish::Pace;
 use records::{RECORDS, Records};
 
 /// What every deployment configures, apart from its plug-ins.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Decide and say, but write nothing.
     pub dry_run: bool,
@@ -65,6 +67,8 @@ pub struct Config {
     pub on_change: OnChange,
     /// Where the admin socket listens.
     pub admin_socket: PathBuf,
+    /// What is measured.
+    pub telemetry: TelemetryConfig,
 }
 
 /// What is done about a record that somebody else has changed.
@@ -103,8 +107,8 @@ pub const LOG_LEVEL: Variable = Variable {
 /// The form of the log.
 pub const LOG_FORMAT: Variable = Variable {
     name: "DDNS_LOG_FORMAT",
-    kind: Kind::Choice { values: &["text", "json"], default: "text" },
-    help: "The form of log lines on standard error.",
+    kind: Kind::Choice { values: &["text", "json", "journald"], default: "text" },
+    help: "The form of the log: `text` or `json` lines on standard error, or entries with fields in systemd's journal.",
 };
 /// The kind of source.
 pub const IP_SOURCE_TYPE: Variable = Variable {
@@ -224,8 +228,9 @@ const DNS_SERVERS: Variable = Variable {
 pub const ADMIN_SOCKET: Variable = Variable {
     name: "DDNS_ADMIN_SOCKET",
     kind: Kind::Text { format: "path", default: "/run/ddnsd/ddnsd.sock" },
-    help: "The Unix socket that answers `/healthz`, `/readyz`, `/v1/history` and `/v1/recovery`, and `/wireguard` with \
-           `DDNS_WIREGUARD_INTERFACE`.",
+    help: "The Unix socket that `ddnsd status` and `ddnsd history` ask, for the owner and the group. It answers `/healthz`, \
+           `/readyz`, `/metrics`, `/v1/status`, `/v1/history` and `/v1/recovery`, and `/wireguard` with \
+           `DDNS_WIREGUARD_INTERFACE`. See [the admin socket](admin-api.md).",
 };
 
 const WIREGUARD_INTERFACE: Variable = Variable {
@@ -284,6 +289,12 @@ pub const VARIABLES: &[Variable] = &[
     on_change::VARIABLES[2],
     CA_FILE,
     ADMIN_SOCKET,
+    telemetry::VARIABLES[0],
+    telemetry::VARIABLES[1],
+    telemetry::VARIABLES[2],
+    telemetry::VARIABLES[3],
+    telemetry::VARIABLES[4],
+    telemetry::VARIABLES[5],
     LOG_LEVEL,
     LOG_FORMAT,
 ];
@@ -328,6 +339,7 @@ impl Config {
             wireguard: WireGuard::read(settings),
             on_change: OnChange::read(settings),
             admin_socket: PathBuf::from(settings.text(&ADMIN_SOCKET).unwrap_or_default()),
+            telemetry: TelemetryConfig::read(settings),
         }
     }
 }

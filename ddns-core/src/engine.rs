@@ -14,7 +14,7 @@ mod status;
 use std::time::Duration;
 
 pub use effects::{Action, Effects, Event, RecordId, Stage, Transition};
-pub use status::{RecordStatus, SourceStatus, Status};
+pub use status::{Next, NextStep, RecordStatus, SourceStatus, Status};
 
 use crate::address::Family;
 use crate::backoff::Jitter;
@@ -45,6 +45,7 @@ pub struct Engine {
     lanes: Vec<Lane>,
     sources: Vec<Source>,
     readiness: ReadinessMachine,
+    readiness_since: Wall,
     recovery: Recovery,
     uptime: Uptime,
     reached: bool,
@@ -64,6 +65,7 @@ pub struct Engine {
     converged: bool,
     draining: bool,
     jitter: Jitter,
+    started: Wall,
     now: Instant,
     wall: Wall,
 }
@@ -107,6 +109,7 @@ impl Engine {
             lanes,
             sources: config.sources.iter().map(source).collect(),
             readiness: ReadinessMachine::new(config.probe_interval),
+            readiness_since: start.wall,
             recovery: Recovery::new(config.recovery.clone(), config.dry_run, &saved.recovery, start.now, start.wall),
             uptime: Uptime::new(saved.history.clone(), start.now, start.wall),
             reached: false,
@@ -125,6 +128,7 @@ impl Engine {
             converged: false,
             draining: false,
             jitter: Jitter::new(start.seed),
+            started: start.wall,
             now: start.now,
             wall: start.wall,
         }
@@ -173,6 +177,7 @@ impl Engine {
         self.advance(&mut effects);
         let (from, to) = (readiness_before, self.readiness.state());
         if from != to {
+            self.readiness_since = self.wall;
             effects.transitions.push(Transition::Readiness { from, to });
         }
         self.uptime.observe(self.recovery.line(), &effects.transitions);
@@ -241,14 +246,14 @@ impl Engine {
 
     fn resolved(&mut self, id: RecordId, ask: u64, votes: &[crate::ports::Vote], effects: &mut Effects) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        let (now, resolvers) = (self.now, self.resolvers);
+        let (now, resolvers) = ((self.now, self.wall), self.resolvers);
         if let Some(record) = self.records.get_mut(id.0) {
             record.resolved(now, ask, votes, resolvers, &mut self.jitter, &mut effects.transitions);
         }
     }
 
     fn read(&mut self, id: RecordId, result: &effects::ReadResult, effects: &mut Effects) {
-        let now = self.now;
+        let now = (self.now, self.wall);
         if let Some(record) = self.records.get_mut(id.0) {
             record.read(now, result, &mut self.jitter, &mut effects.transitions);
             self.provider_done(id);
@@ -389,10 +394,14 @@ impl Engine {
     pub fn status(&self) -> Status {
         Status {
             readiness: self.readiness.state(),
+            since: self.readiness_since,
+            started: self.started,
+            line: self.recovery.line().cloned(),
             converged: self.converged(),
-            records: self.records.iter().map(Record::status).collect(),
+            records: self.records.iter().map(|record| record.status(self.audit_at, self.draining)).collect(),
             sources: self.sources.iter().map(Source::status).collect(),
             recovery: self.recovery.status(self.now),
+            durable: self.durable && self.store.error().is_none(),
             store_error: self.store.error().cloned(),
             folded: self.folded,
         }

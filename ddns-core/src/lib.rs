@@ -7,6 +7,7 @@
 pub mod address;
 pub mod backoff;
 pub mod config;
+pub mod convergence;
 pub mod discovery;
 pub mod driver;
 pub mod engine;

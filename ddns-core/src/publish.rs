@@ -472,6 +472,11 @@ impl Publish {
         self.in_doubt.and(self.written)
     }
 
+    /// Failures in a row.
+    pub const fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// DNS answers with the provider's addresses.
     pub const fn proxied(&self) -> bool {
         self.proxied

@@ -2,7 +2,6 @@
 
 mod hours;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,17 +10,19 @@ use std::time::Duration;
 pub use hours::Hours;
 use serde::{Deserialize, Serialize};
 
-use crate::address::{Family, Hint};
+use crate::convergence::{Convergence, Convergences, Stages};
 use crate::engine::Transition;
 use crate::readiness::Readiness;
-use crate::record::RecordKey;
 use crate::recovery::{Line, RecoveryNews};
 use crate::state::SavedState;
 use crate::time::{Instant, Wall};
-use crate::verified_change::{VerifiedChange, VerifiedChanges};
 
 /// Between two marks of liveness.
 pub const MARK: Duration = Duration::from_secs(3600);
+/// The windows that are looked back on, by name.
+pub const WINDOWS: [(&str, Duration); 4] =
+    [("24h", DAY), ("7d", DAY.saturating_mul(7)), ("30d", DAY.saturating_mul(30)), ("365d", DAY.saturating_mul(365))];
+const DAY: Duration = Duration::from_secs(86_400);
 /// Outages and changes that are kept, each.
 pub const KEPT: usize = 400;
 /// Two clocks may differ by so much, and by a thousandth of the time, before one counts as set.
@@ -132,6 +133,9 @@ pub struct Change {
     pub by: Option<String>,
     /// From the change of the host's address, as early as it was heard of, to the proof, in milliseconds.
     pub took_ms: u64,
+    /// Stage by stage.
+    #[serde(default, rename = "stages_us", skip_serializing_if = "unknown")]
+    pub stages: Stages,
 }
 
 /// A look back.
@@ -181,9 +185,7 @@ pub(crate) struct Uptime {
     ready: bool,
     mark_at: Instant,
     dirty: bool,
-    changes: VerifiedChanges,
-    changed: BTreeMap<Family, (Instant, Option<Hint>)>,
-    began: BTreeMap<RecordKey, Instant>,
+    convergences: Convergences,
 }
 
 impl Uptime {
@@ -200,9 +202,7 @@ impl Uptime {
             ready: false,
             mark_at: now + MARK,
             dirty,
-            changes: VerifiedChanges::default(),
-            changed: BTreeMap::new(),
-            began: BTreeMap::new(),
+            convergences: Convergences::default(),
         }
     }
 
@@ -241,21 +241,10 @@ impl Uptime {
                 Transition::Recovery(RecoveryNews::Held(why)) => {
                     self.in_outage(|outage| outage.why_not = Some(why.to_string()));
                 }
-                Transition::AddressChanged { family, hint, .. } => {
-                    let heard = hint.map(|hint| hint.kernel_at.unwrap_or(hint.received_at)).filter(|at| *at <= now);
-                    self.changed.insert(*family, (heard.unwrap_or(now), *hint));
-                }
-                Transition::UpdateStarted { key, .. } => {
-                    self.began.entry(key.clone()).or_insert(now);
-                }
                 _ => {}
             }
-            let wrote = match transition {
-                Transition::Verified { key, .. } => self.began.remove(key),
-                _ => None,
-            };
-            if let Some(change) = self.changes.of(transition) {
-                self.changed_record(&change, wrote.unwrap_or(now));
+            if let Some(convergence) = self.convergences.observe(now, transition) {
+                self.changed_record(&convergence);
             }
         }
     }
@@ -279,14 +268,19 @@ impl Uptime {
         }
     }
 
-    fn changed_record(&mut self, change: &VerifiedChange, wrote: Instant) {
-        let ((now, at), VerifiedChange { key, before: from, address: to }) = (self.counted, change);
-        let (heard, hint) = self.changed.get(&key.rtype.family()).copied().unwrap_or((wrote, None));
-        // An address that changed after the write began is another change.
-        let (began, by) = if heard <= wrote { (heard, hint.and_then(|hint| hint.by)) } else { (wrote, None) };
-        let took_ms = u64::try_from(now.saturating_since(began).as_millis()).unwrap_or(u64::MAX);
-        let by = by.map(|by| by.to_string());
-        push(&mut self.history.changes, Change { at, record: key.to_string(), from: *from, to: *to, by, took_ms });
+    fn changed_record(&mut self, convergence: &Convergence) {
+        let Convergence { change, told, stages, .. } = convergence;
+        let by = told.as_ref().and_then(|(_, hint)| hint.as_ref()?.by).map(|by| by.to_string());
+        let change = Change {
+            at: self.counted.1,
+            record: change.key.to_string(),
+            from: change.before,
+            to: change.address,
+            by,
+            took_ms: stages.verified.unwrap_or_default() / 1000,
+            stages: *stages,
+        };
+        push(&mut self.history.changes, change);
         self.dirty = true;
     }
 
@@ -320,6 +314,10 @@ impl Uptime {
 
 fn none<T>(kept: &Arc<Vec<T>>) -> bool {
     kept.is_empty()
+}
+
+fn unknown(stages: &Stages) -> bool {
+    *stages == Stages::default()
 }
 
 /// The outage that lasts.

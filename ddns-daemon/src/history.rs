@@ -16,27 +16,34 @@ const WINDOWS: [(&str, u32); 4] = [("24h", 1), ("7d", 7), ("30d", 30), ("365d", 
 const SHOWN: usize = 10;
 
 /// What `/v1/history` answers. Times ending in `_ms` are milliseconds since the Unix epoch.
-pub(crate) fn document(history: &History, now: Wall) -> Value {
-    let window = |(name, days): (&str, u32)| {
-        let summary = history.summary(now, DAY * days);
-        let secs = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64());
-        let figures = json!({
-            "availability": summary.availability(),
-            "ready_secs": summary.ready.as_secs_f64(),
-            "known_secs": summary.known.as_secs_f64(),
-            "outages": summary.outages,
-            "mttr_secs": secs(summary.mttr),
-            "mtbf_secs": secs(summary.mtbf),
-        });
-        (name.to_owned(), figures)
-    };
+/// Outages that ended before `since` and changes before it are left out.
+pub(crate) fn document(history: &History, since: Option<Wall>, now: Wall) -> Value {
+    let figures = |(name, days): (&str, u32)| (name.to_owned(), window(history, now, days));
+    let since = since.unwrap_or_default();
+    let outages: Vec<_> =
+        history.outages.iter().filter(|outage| outage.until.is_none_or(|until| until >= since)).collect();
+    let changes: Vec<_> = history.changes.iter().filter(|change| change.at >= since).collect();
     let (total, up) = history.loops;
     json!({
         "now_ms": now.as_millis(),
-        "uptime": WINDOWS.map(window).into_iter().collect::<serde_json::Map<_, _>>(),
+        "uptime": WINDOWS.map(figures).into_iter().collect::<serde_json::Map<_, _>>(),
         "loops": { "total": total, "up": up },
-        "outages": history.outages,
-        "changes": history.changes,
+        "outages": outages,
+        "changes": changes,
+    })
+}
+
+/// The figures of the last so many days.
+pub(crate) fn window(history: &History, now: Wall, days: u32) -> Value {
+    let summary = history.summary(now, DAY * days);
+    let secs = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64());
+    json!({
+        "availability": summary.availability(),
+        "ready_secs": summary.ready.as_secs_f64(),
+        "known_secs": summary.known.as_secs_f64(),
+        "outages": summary.outages,
+        "mttr_secs": secs(summary.mttr),
+        "mtbf_secs": secs(summary.mtbf),
     })
 }
 

@@ -24,13 +24,13 @@ impl View for LogView {
 
 fn log(now: Instant, at_ns: u64, transition: &Transition) {
     match transition {
-        Transition::AddressChanged { family, from, to, interface, hint } => {
+        Transition::AddressChanged { family, source, from, to, interface, hint } => {
             let rung = hint.map(|hint| hint.rung);
             let kernel_ns = hint.and_then(|hint| hint.kernel_at).map(Instant::as_nanos);
             let received_ns = hint.map(|hint| hint.received_at.as_nanos());
             let by = hint.and_then(|hint| hint.by).map(|by| by.to_string());
             let from = shown(*from);
-            info!(%family, from, %to, interface, by, rung, kernel_ns, received_ns, at_ns, "IP change detected");
+            info!(%family, from, %to, source, interface, by, rung, kernel_ns, received_ns, at_ns, "IP change detected");
         }
         Transition::AddressUnavailable { family, held, rejected } => {
             let each: Vec<_> = rejected.iter().map(|(address, why)| format!("{address} is {why}")).collect();

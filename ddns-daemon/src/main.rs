@@ -13,6 +13,7 @@ mod owed;
 mod recover;
 mod run;
 mod state;
+mod status;
 mod telemetry;
 mod variables;
 mod way_out;

@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
+use crate::admin::routes::Routes;
 use crate::admin::{Admin, AdminError};
 use crate::log_view::LogView;
 use crate::notify::{self, StatusView};
@@ -110,7 +111,10 @@ async fn serve(wired: Wired) -> anyhow::Result<()> {
     let (engine, handle) = DdnsEngine::new(config, wired.ports, views, seed).await;
     let answers = async {
         match &admin {
-            Some(admin) => match admin.serve(handle.clone(), tunnel.clone()).await {},
+            Some(admin) => {
+                let routes = Routes { handle: handle.clone(), tunnel: tunnel.clone(), keeps_state: wired.keeps_state };
+                match admin.serve(routes).await {}
+            }
             None => pending::<()>().await,
         }
     };

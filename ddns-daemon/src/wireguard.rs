@@ -30,6 +30,11 @@ impl Tunnel {
         Self { peers: WireGuardPeers::new(interface.clone()), interface, clock, last: Mutex::default() }
     }
 
+    /// Its name.
+    pub(crate) fn interface(&self) -> &str {
+        &self.interface
+    }
+
     /// Looks at the peers at this moment.
     pub(crate) async fn look(&self) -> Result<Vec<Peer>, PeersError> {
         let peers = self.peers.look().await?;

@@ -76,6 +76,8 @@ pub(crate) struct Wired {
     /// The lists that follow the providers' records; none in a dry run.
     pub(crate) lists: Option<Lists>,
     pub(crate) tunnel: Option<Arc<Tunnel>>,
+    /// The store outlives the process.
+    pub(crate) keeps_state: bool,
     pub(crate) warnings: Vec<Problem>,
     pub(crate) log_level: &'static str,
     pub(crate) log_format: &'static str,
@@ -149,6 +151,7 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
         settings.problem(&ON_CHANGE, &reason, remedy);
     }
     let (log_level, log_format) = (settings.choice(&LOG_LEVEL), settings.choice(&LOG_FORMAT));
+    let keeps_state = settings.text(&STATE_STORE_TYPE).is_some_and(|kind| kind != MemoryStoreFactory.name());
     let stack = stack(&mut settings);
     let mut plugs = None;
     let built = stack.map(Arc::new).and_then(|stack| {
@@ -207,7 +210,7 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
                 |wireguard: &WireGuard| Arc::new(Tunnel::new(wireguard.interface.clone(), Arc::clone(&ports.clock)));
             let (tunnel, listeners) = (config.wireguard.as_ref().map(tunnel), listeners(&config, &ports, webhook));
             let lists = lists(&config, &ports);
-            Ok(Wired { config, ports, listeners, lists, tunnel, warnings, log_level, log_format })
+            Ok(Wired { config, ports, listeners, lists, tunnel, keeps_state, warnings, log_level, log_format })
         }
         Some(_) | None => Err(Wrong { warnings, problems, plugs }),
     }

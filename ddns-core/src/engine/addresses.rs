@@ -96,7 +96,7 @@ impl Engine {
 
     pub(super) fn adopt(&mut self, index: usize, effects: &mut Effects) {
         let lane = &mut self.lanes[index];
-        let Some((address, news)) = lane.adopt(self.sources[lane.source.0].hint) else { return };
+        let Some((address, news)) = lane.adopt(&self.sources[lane.source.0]) else { return };
         effects.transitions.push(news);
         for record in self.records.iter_mut().filter(|record| record.lane == index && record.supported) {
             record.desire(self.now, address);

@@ -179,6 +179,8 @@ pub enum Transition {
     AddressChanged {
         /// Its family.
         family: Family,
+        /// The kind of source that told of it.
+        source: String,
         /// The one before.
         from: Option<IpAddr>,
         /// The address.

@@ -2,7 +2,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::effects::Transition;
-use crate::address::{Discovered, Family, Hint, Snapshot};
+use super::source::Source;
+use crate::address::{Discovered, Family, Snapshot};
 use crate::config::SourceId;
 use crate::selection::Candidates;
 use crate::settle::Settle;
@@ -76,14 +77,15 @@ impl Lane {
     }
 
     /// Chooses among the candidates; the news and the address if that is another one.
-    pub(super) fn adopt(&mut self, hint: Option<Hint>) -> Option<(IpAddr, Transition)> {
+    pub(super) fn adopt(&mut self, source: &Source) -> Option<(IpAddr, Transition)> {
         let chosen = self.candidates.choose(self.published)?;
         if self.published == Some(chosen.address) {
             return None;
         }
         let (to, interface) = (chosen.address, chosen.interface.clone());
         let from = self.published.replace(to);
-        Some((to, Transition::AddressChanged { family: self.family, from, to, interface, hint }))
+        let (family, source, hint) = (self.family, source.name.clone(), source.hint);
+        Some((to, Transition::AddressChanged { family, source, from, to, interface, hint }))
     }
 
     /// The address to be published is not there (any more).

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use super::drift::Drift;
 use super::effects::{Action, ReadResult, RecordId, Stage, Transition, UpdatedResult};
 use super::stamp::Stamp;
-use super::status::RecordStatus;
+use super::status::{Next, NextStep, RecordStatus};
 use crate::backoff::Jitter;
 use crate::config::{DriftPolicy, RecordSpec};
 use crate::ports::{ProviderError, UpdateRequest, Vote};
@@ -32,6 +32,8 @@ pub(super) struct Record {
     ask: u64,
     told_until: Option<Instant>,
     error: Option<String>,
+    /// When it was proven last, and by whom.
+    proven: Option<(Wall, Stage)>,
     saved_as: String,
     last_write: Stamp,
     asked_until: Stamp,
@@ -70,6 +72,7 @@ impl Record {
             ask: 0,
             told_until: None,
             error: None,
+            proven: None,
             saved_as: spec.key.to_string(),
             last_write: Stamp::saved(written_at.map(ago), written_at),
             asked_until: Stamp::saved(asked_until.map(ahead), asked_until),
@@ -206,7 +209,7 @@ impl Record {
 
     pub(super) fn resolved(
         &mut self,
-        now: Instant,
+        (now, wall): (Instant, Wall),
         ask: u64,
         votes: &[Vote],
         resolvers: usize,
@@ -218,23 +221,24 @@ impl Record {
         }
         match (self.publish.state(), self.publish.confirmed()) {
             (State::Running { step: Step::Check, target }, _) => {
-                self.checked(now, target, judge(votes, resolvers, target), told);
+                self.checked((now, wall), target, judge(votes, resolvers, target), told);
             }
             (State::Rest | State::Due { .. } | State::Running { .. }, Some(confirmed)) => {
                 let verdict = match self.verify.whom() {
                     Whom::Authorities => judge_authorities(votes, confirmed),
                     Whom::Resolvers => judge(votes, resolvers, confirmed),
                 };
-                self.proof(now, confirmed, votes, verdict, jitter, told);
+                self.proof((now, wall), confirmed, votes, verdict, jitter, told);
             }
             (State::Rest | State::Due { .. } | State::Running { .. }, None) => {}
         }
     }
 
-    fn checked(&mut self, now: Instant, target: IpAddr, verdict: Verdict, told: &mut Vec<Transition>) {
+    fn checked(&mut self, (now, wall): (Instant, Wall), target: IpAddr, verdict: Verdict, told: &mut Vec<Transition>) {
         let right = self.publish.checked(now, matches!(verdict, Verdict::Agrees { .. }));
         if right && self.publish.desired() == Some(target) {
             self.certain = true;
+            self.proven = Some((wall, Stage::Resolvers));
             self.verify.proven(target);
             if let Verdict::Agrees { ttl } = &verdict {
                 self.verify.again_after(now, *ttl);
@@ -248,7 +252,7 @@ impl Record {
 
     fn proof(
         &mut self,
-        now: Instant,
+        (now, wall): (Instant, Wall),
         address: IpAddr,
         votes: &[Vote],
         verdict: Verdict,
@@ -268,6 +272,7 @@ impl Record {
             Some(Progress::Unserved) => told.push(Transition::Unserved { key, why: silent(votes) }),
             Some(Progress::Verified) => {
                 self.certain = true;
+                self.proven = Some((wall, Stage::Resolvers));
                 told.push(Transition::Verified { key, address, stage: Stage::Resolvers });
             }
             Some(Progress::Pending { attempts, read_back }) => {
@@ -276,12 +281,21 @@ impl Record {
                 }
                 told.push(Transition::VerifyPending { whom, key, address, verdict, attempts });
             }
-            Some(Progress::Still) => self.certain = true,
+            Some(Progress::Still) => {
+                self.certain = true;
+                self.proven = Some((wall, Stage::Resolvers));
+            }
             None => {}
         }
     }
 
-    pub(super) fn read(&mut self, now: Instant, result: &ReadResult, jitter: &mut Jitter, told: &mut Vec<Transition>) {
+    pub(super) fn read(
+        &mut self,
+        (now, wall): (Instant, Wall),
+        result: &ReadResult,
+        jitter: &mut Jitter,
+        told: &mut Vec<Transition>,
+    ) {
         let observed = match result {
             Ok(observed) => observed,
             Err(ProviderError::Unreadable) => {
@@ -314,16 +328,17 @@ impl Record {
             self.verify.stop();
             self.prove(now);
         } else if observed.proxied {
-            self.prove_by_provider(target, told);
+            self.prove_by_provider(target, wall, told);
         } else if self.verify.verified() != Some(target) && self.verify.resting() {
             self.verify.begin(now);
         }
     }
 
-    fn prove_by_provider(&mut self, address: IpAddr, told: &mut Vec<Transition>) {
+    fn prove_by_provider(&mut self, address: IpAddr, wall: Wall, told: &mut Vec<Transition>) {
         if self.verify.verified() != Some(address) {
             told.push(Transition::Verified { key: self.key().clone(), address, stage: Stage::Provider });
         }
+        self.proven = Some((wall, Stage::Provider));
         self.verify.proven(address);
     }
 
@@ -397,16 +412,36 @@ impl Record {
         true
     }
 
-    pub(super) fn status(&self) -> RecordStatus {
+    /// What is done next, where the audit is that of the engine.
+    fn next(&self, audit_at: Option<Instant>) -> Option<Next> {
+        let publish = match self.publish.state() {
+            State::Due { step: Step::Write, .. } if self.lost => None,
+            State::Due { step, at, why } => Some(Next { what: step.into(), at, why }),
+            State::Rest | State::Running { .. } => None,
+        };
+        let proof = self.verify.deadline().map(|at| Next { what: self.verify.whom().into(), at, why: Why::Now });
+        let desired = self.publish.desired();
+        let audited = self.publish.state() == State::Rest
+            && self.verify.resting()
+            && (self.drift.left() || (desired.is_some() && desired == self.publish.confirmed()));
+        let audit = audit_at.filter(|_| audited).map(|at| Next { what: NextStep::Audit, at, why: Why::Now });
+        [publish, proof, audit].into_iter().flatten().min_by_key(|next| next.at)
+    }
+
+    pub(super) fn status(&self, audit_at: Option<Instant>, draining: bool) -> RecordStatus {
         RecordStatus {
             key: self.key().clone(),
             desired: self.publish.desired(),
             confirmed: self.publish.confirmed(),
             verified: self.verify.verified(),
+            verified_at: self.proven.map(|(at, _)| at),
+            verified_by: self.proven.map(|(_, by)| by),
             converged: self.converged(),
             proxied: self.publish.proxied(),
             state: self.publish.state(),
             error: self.error.clone(),
+            failures: self.publish.failures(),
+            next: if draining { None } else { self.next(audit_at) },
         }
     }
 }

@@ -1,10 +1,12 @@
 use std::time::Duration;
 
 use super::*;
+use crate::address::{Family, Hint};
 use crate::engine::Stage;
 use crate::ports::UpdateKind;
-use crate::record::RecordType;
+use crate::record::{RecordKey, RecordType};
 use crate::recovery::WhyNot;
+use crate::verified_change::VerifiedChange;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -177,8 +179,14 @@ fn a_change_is_timed_from_the_news_to_the_proof() {
     let ip = |text: &str| -> IpAddr { text.parse().unwrap() };
     let swap = |bench: &mut Bench, from: &str, to: &str, wait: Duration| {
         let (from, to, hint) = (ip(from), ip(to), Some(Hint::new("netlink", bench.now, 1)));
-        let changed =
-            Transition::AddressChanged { family: Family::V4, from: Some(from), to, interface: "wan0".into(), hint };
+        let changed = Transition::AddressChanged {
+            family: Family::V4,
+            source: "kernel".into(),
+            from: Some(from),
+            to,
+            interface: "wan0".into(),
+            hint,
+        };
         bench.uptime.observe(None, &[changed]);
         bench.passes(wait);
         bench.uptime.observe(None, &[Transition::UpdateStarted { key: key.clone(), from: Some(from), to }]);
@@ -209,7 +217,9 @@ fn what_is_kept_is_bounded() {
         bench.passes(SECOND * 24);
         let key = RecordKey { name: "vpn.example.com".parse().unwrap(), rtype: RecordType::A };
         let change = VerifiedChange { key, before: None, address: "11.0.0.1".parse().unwrap() };
-        bench.uptime.changed_record(&change, bench.now);
+        let us = Some(1_000_000);
+        let stages = Stages { heard: us, decided: us, written: us, acknowledged: us, served: us, verified: us };
+        bench.uptime.changed_record(&Convergence { change, began: bench.now, told: None, stages });
     }
     let mut saved = SavedState::default();
     bench.uptime.save_into(&mut saved);

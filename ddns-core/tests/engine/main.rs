@@ -12,6 +12,7 @@ mod kinds;
 mod proof;
 mod publish;
 mod recovery;
+mod status;
 mod surroundings;
 mod unreadable;
 

@@ -1,6 +1,7 @@
 //! The real ddnsd on a host of its own, in network namespaces with the real kernel, real TLS, a real BIND and a double
 //! of Cloudflare's API. Needs root.
 
+mod admin;
 mod bad_lines;
 mod behind_nat;
 mod boot;

@@ -1,0 +1,3 @@
+//! The status of a running daemon.
+
+pub(crate) mod document;
