@@ -5,7 +5,9 @@ mod client;
 mod doctor;
 mod history;
 mod lists;
+mod log_output;
 mod log_view;
+mod measure;
 mod notify;
 mod on_change;
 mod online;
@@ -14,7 +16,6 @@ mod recover;
 mod run;
 mod state;
 mod status;
-mod telemetry;
 mod variables;
 mod way_out;
 mod wireguard;
@@ -64,6 +65,8 @@ enum Verb {
     },
     /// Print all variables, as Markdown
     Variables,
+    /// Print all metrics, as Markdown
+    Metrics,
     /// The state that is kept over restarts
     #[command(subcommand)]
     State(state::Verb),
@@ -86,6 +89,10 @@ fn main() -> ExitCode {
     match arguments.verb.unwrap_or(Verb::Run) {
         Verb::Variables => {
             print!("{}", variables::markdown(&wiring::registry().variables()));
+            ExitCode::SUCCESS
+        }
+        Verb::Metrics => {
+            print!("{}", ddns_telemetry::markdown());
             ExitCode::SUCCESS
         }
         Verb::Doctor => doctor::run(),

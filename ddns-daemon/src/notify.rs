@@ -1,10 +1,12 @@
 use std::time::Duration;
 
-use ddns_core::driver::{Handle, View};
+use ddns_core::driver::View;
 use ddns_core::engine::{Status, Transition};
 use ddns_core::time::Instant;
 use sd_notify::NotifyState;
 use tokio::time::{sleep, timeout};
+
+use crate::measure::Asker;
 
 /// Tells systemd the readiness, as `STATUS=`.
 pub(crate) struct StatusView;
@@ -21,15 +23,15 @@ impl View for StatusView {
 
 /// Tells systemd that the loop turns: once, and as often as its watchdog wants to hear it. Each time the loop itself
 /// has answered.
-pub(crate) async fn keep_notified(handle: Handle) {
-    if handle.status().await.is_some() {
+pub(crate) async fn keep_notified(asker: Asker) {
+    if asker.status().await.is_some() {
         tell(&[NotifyState::Ready]);
     }
     let Some(watchdog) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
     let pause = (watchdog / 2).max(Duration::from_millis(1));
     loop {
         sleep(pause).await;
-        if let Ok(Some(_)) = timeout(pause, handle.status()).await {
+        if let Ok(Some(_)) = timeout(pause, asker.status()).await {
             tell(&[NotifyState::Watchdog]);
         }
     }

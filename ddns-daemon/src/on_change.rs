@@ -12,6 +12,7 @@ use ddns_core::ports::HttpTransport;
 use ddns_core::record::RecordKey;
 use ddns_core::time::Instant;
 use ddns_core::verified_change::{VerifiedChange, VerifiedChanges, WaitingChanges};
+use ddns_telemetry::Telemetry;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
@@ -46,6 +47,7 @@ pub(crate) struct Listeners {
     pub(crate) webhook: Option<Arc<dyn HttpTransport>>,
     pub(crate) connections: Arc<dyn Connections>,
     pub(crate) limit: Duration,
+    pub(crate) telemetry: Option<Arc<Telemetry>>,
 }
 
 /// Finds the changes among the transitions.
@@ -79,19 +81,25 @@ impl Listeners {
     async fn tell(&self, notice: &Notice) {
         let program = async {
             let Some(program) = &self.program else { return };
-            log(
-                notice,
-                "DDNS_ON_CHANGE",
-                program::run(program, notice, self.limit).await.map_err(|error| chain(&error)),
-            );
+            let told = program::run(program, notice, self.limit).await.map_err(|error| chain(&error));
+            self.counted("program", &told);
+            log(notice, "DDNS_ON_CHANGE", told);
         };
         let webhook = async {
             let Some(transport) = &self.webhook else { return };
             let posted = webhook::post(&**transport, notice, self.limit).await;
             self.connections.close_idle();
-            log(notice, "DDNS_ON_CHANGE_URL", posted.map_err(|error| chain(&error)));
+            let told = posted.map_err(|error| chain(&error));
+            self.counted("webhook", &told);
+            log(notice, "DDNS_ON_CHANGE_URL", told);
         };
         tokio::join!(program, webhook);
+    }
+
+    fn counted(&self, hook: &'static str, told: &Result<(), String>) {
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.hook_run(hook, told.is_ok());
+        }
     }
 }
 

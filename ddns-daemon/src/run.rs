@@ -7,16 +7,19 @@ use std::time::Duration;
 use anyhow::Context;
 use ddns_core::driver::{DRAIN_UPDATES, DdnsEngine, View};
 use ddns_linux::drop_privileges;
+use ddns_telemetry::Telemetry;
 use futures_util::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
-use crate::admin::routes::Routes;
+use crate::admin::routes::{Public, Routes};
 use crate::admin::{Admin, AdminError};
 use crate::log_view::LogView;
+use crate::measure::{Asker, Measure, part};
 use crate::notify::{self, StatusView};
+use crate::on_change::Listeners;
 use crate::wiring::Wired;
-use crate::{RUNTIME, telemetry};
+use crate::{RUNTIME, admin, log_output, measure};
 
 /// At most so many things wait for the disk or the system's resolver at a time; a resolver that hangs must not hold up
 /// the disk.
@@ -26,7 +29,10 @@ const IDLE_THREAD: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(wired: Wired) -> ExitCode {
-    telemetry::start(wired.log_level, wired.log_format);
+    if let Err(error) = log_output::start(wired.log_level, wired.log_format) {
+        eprintln!("ddnsd: error: {error:#}");
+        return ExitCode::from(RUNTIME);
+    }
     for warning in &wired.warnings {
         tracing::warn!("{warning}");
     }
@@ -80,12 +86,24 @@ async fn serve(wired: Wired) -> anyhow::Result<()> {
             None
         }
     };
+    let public = config.telemetry.listen.map(|address| (address, measure::listen(address)));
+    let public = match public {
+        Some((address, Err(error))) => {
+            tracing::error!(%address, %error, "No metrics over TCP: set DDNS_METRICS_LISTEN to an address and port that are free");
+            None
+        }
+        Some((_, Ok(listener))) => Some(listener),
+        None => None,
+    };
+    let telemetry = measure::telemetry(config, wired.otlp.as_ref())?;
+    let counting = telemetry.as_deref();
     let mut views: Vec<Box<dyn View>> = vec![Box::new(LogView), Box::new(StatusView)];
+    views.extend(counting.map(Telemetry::views).unwrap_or_default());
     let tunnel = wired.tunnel;
     let measuring = tunnel.as_ref().map_or_else(
         || pending().boxed(),
         |tunnel| {
-            let (view, measuring) = tunnel.watch();
+            let (view, measuring) = tunnel.watch(telemetry.clone());
             views.push(Box::new(view));
             measuring.boxed()
         },
@@ -94,7 +112,7 @@ async fn serve(wired: Wired) -> anyhow::Result<()> {
     let mut telling = wired.listeners.map_or_else(
         || pending().boxed(),
         |listeners| {
-            let (view, telling) = listeners.listen(config);
+            let (view, telling) = Listeners { telemetry: telemetry.clone(), ..listeners }.listen(config);
             views.push(Box::new(view));
             telling.boxed()
         },
@@ -108,26 +126,54 @@ async fn serve(wired: Wired) -> anyhow::Result<()> {
         },
     );
     let seed = wired.ports.clock.wall().as_millis() ^ wired.ports.clock.now().as_nanos();
-    let (engine, handle) = DdnsEngine::new(config, wired.ports, views, seed).await;
+    let ports = match counting {
+        Some(telemetry) => {
+            let sources: Vec<_> = config.sources.iter().map(|source| source.name.clone()).collect();
+            telemetry.metered(wired.ports, &sources)
+        }
+        None => wired.ports,
+    };
+    let (engine, handle) = DdnsEngine::new(config, ports, views, seed).await;
+    let asker = Asker { handle, telemetry: telemetry.clone() };
+    let measure = Measure::new(config, asker.clone(), tunnel.clone());
+    let routes = Routes { asker: asker.clone(), measure: measure.clone(), tunnel, keeps_state: wired.keeps_state };
     let answers = async {
         match &admin {
-            Some(admin) => {
-                let routes = Routes { handle: handle.clone(), tunnel: tunnel.clone(), keeps_state: wired.keeps_state };
-                match admin.serve(routes).await {}
+            Some(admin) => match admin.serve(routes.clone()).await {},
+            None => pending::<()>().await,
+        }
+    };
+    let publicly = async {
+        match &public {
+            Some(listener) => {
+                let accept = async || listener.accept().await.map(|(stream, _)| stream);
+                match admin::serve(accept, Public(routes.clone())).await {}
             }
             None => pending::<()>().await,
         }
     };
+    let exporting = async {
+        match &measure {
+            Some(measure) => measure.telemetry.export(|| measure.figures()).await,
+            None => pending().await,
+        }
+    };
+    let notifying = notify::keep_notified(asker.clone());
     tokio::select! {
-        () = engine.run(asked_to_end(terminate, interrupt)) => {}
-        () = answers => {}
-        () = notify::keep_notified(handle.clone()) => {}
-        never = beside(measuring) => match never {},
-        never = beside(lists) => match never {},
-        never = beside(&mut telling) => match never {},
+        () = part(counting, "engine", engine.run(asked_to_end(terminate, interrupt))) => {}
+        () = part(counting, "admin", answers) => {}
+        () = part(counting, "metrics", publicly) => {}
+        () = part(counting, "systemd", notifying) => {}
+        never = beside(part(counting, "wireguard", measuring)) => match never {},
+        never = beside(part(counting, "lists", lists)) => match never {},
+        never = beside(part(counting, "hooks", &mut telling)) => match never {},
+        never = beside(part(counting, "export", exporting)) => match never {},
     }
     if listening && timeout(DRAIN_UPDATES, telling).await.is_err() {
         tracing::warn!("Who is told of verified changes takes too long for a shutdown, and is given up");
+    }
+    if let Some(telemetry) = &telemetry {
+        telemetry.end(None).await;
     }
     tracing::info!("ddnsd ends");
     Ok(())

@@ -10,6 +10,7 @@ use ddns_core::record::RecordKey;
 use ddns_core::time::{Instant, Wall};
 use ddns_core::wireguard::{HandshakeWatch, Peer, PeerKey, Return};
 use ddns_linux::{PeersError, WireGuardPeers};
+use ddns_telemetry::Telemetry;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -50,7 +51,10 @@ impl Tunnel {
     }
 
     /// The view that the engine tells, and what follows its news.
-    pub(crate) fn watch(self: &Arc<Self>) -> (TunnelView, impl Future<Output = ()> + use<>) {
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        telemetry: Option<Arc<Telemetry>>,
+    ) -> (TunnelView, impl Future<Output = ()> + use<>) {
         let (changed, changes) = watch::channel(None);
         let view = TunnelView {
             interface: self.interface.clone(),
@@ -58,14 +62,14 @@ impl Tunnel {
             changed,
             proxied: BTreeSet::new(),
         };
-        (view, follow(Arc::clone(self), changes))
+        (view, follow(Arc::clone(self), changes, telemetry))
     }
 }
 
 /// Looks at the peers once at the start, so that a refusal shows, and after that only while a change is young.
-async fn follow(tunnel: Arc<Tunnel>, mut changes: watch::Receiver<Change>) {
+async fn follow(tunnel: Arc<Tunnel>, mut changes: watch::Receiver<Change>, telemetry: Option<Arc<Telemetry>>) {
     let (mut watch, mut refused) = (HandshakeWatch::default(), None);
-    look(&tunnel, &mut watch, &mut refused).await;
+    look(&tunnel, &mut watch, &mut refused, telemetry.as_deref()).await;
     loop {
         let due = async {
             match watch.deadline() {
@@ -80,12 +84,17 @@ async fn follow(tunnel: Arc<Tunnel>, mut changes: watch::Receiver<Change>) {
                 (Ok(()), Some((now, wall))) => watch.changed(now, wall),
                 (Ok(()), None) => {}
             },
-            () = due => look(&tunnel, &mut watch, &mut refused).await,
+            () = due => look(&tunnel, &mut watch, &mut refused, telemetry.as_deref()).await,
         }
     }
 }
 
-async fn look(tunnel: &Tunnel, watch: &mut HandshakeWatch, refused: &mut Option<String>) {
+async fn look(
+    tunnel: &Tunnel,
+    watch: &mut HandshakeWatch,
+    refused: &mut Option<String>,
+    telemetry: Option<&Telemetry>,
+) {
     let (looked, interface) = (tunnel.look().await, &tunnel.interface);
     let now = tunnel.clock.now();
     match looked {
@@ -94,6 +103,9 @@ async fn look(tunnel: &Tunnel, watch: &mut HandshakeWatch, refused: &mut Option<
             for told in watch.looked(now, &peers) {
                 match told {
                     Return::Back(peer, after) => {
+                        if let Some(telemetry) = telemetry {
+                            telemetry.peer_returned(interface, after);
+                        }
                         let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
                         info!(interface, %peer, after_ms, "WireGuard handshake after an address change");
                     }

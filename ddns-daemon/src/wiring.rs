@@ -11,7 +11,7 @@ use ddns_core::config::{
     CA_FILE, Config, Endpoint, HostPort, LOG_FORMAT, LOG_LEVEL, ON_CHANGE, Problem, STATE_STORE_TYPE, SecretFile,
     SecretFiles, Settings, WireGuard,
 };
-use ddns_core::driver::Ports;
+use ddns_core::driver::{Connections, Ports};
 use ddns_core::memory_store::MemoryStoreFactory;
 use ddns_core::ports::{Clock, DnsTransport, HttpTransport, PowerSwitches};
 use ddns_core::registry::{Factory, Parts, PlugTransports, ProviderRegistry};
@@ -25,6 +25,7 @@ use ddns_provider_dyndns2::Dyndns2Factory;
 use ddns_provider_rfc2136::Rfc2136Factory;
 use ddns_store_file::FileStoreFactory;
 use ddns_store_sled::SledStoreFactory;
+use ddns_telemetry::Otlp;
 use rustix::fs::{Access, access};
 
 use crate::WORKER;
@@ -64,6 +65,13 @@ const PLUG: Limits = Limits {
     answer: Duration::from_secs(4),
     body: 65_536,
 };
+/// A collector of telemetry, which nothing waits for.
+const COLLECTOR: Limits = Limits {
+    connect: Duration::from_secs(3),
+    handshake: Duration::from_secs(3),
+    answer: Duration::from_secs(5),
+    body: 65_536,
+};
 /// A webhook's answer, of which the status counts.
 const WEBHOOK_BODY: usize = 65_536;
 
@@ -78,6 +86,8 @@ pub(crate) struct Wired {
     pub(crate) tunnel: Option<Arc<Tunnel>>,
     /// The store outlives the process.
     pub(crate) keeps_state: bool,
+    /// The collector of metrics and traces, if there is one.
+    pub(crate) otlp: Option<Otlp>,
     pub(crate) warnings: Vec<Problem>,
     pub(crate) log_level: &'static str,
     pub(crate) log_format: &'static str,
@@ -187,6 +197,12 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
         let webhook = config.on_change.url.clone().map(|url| -> Arc<dyn HttpTransport> {
             stack.http1(url, Limits { answer: config.on_change.limit, body: WEBHOOK_BODY, ..API })
         });
+        let otlp = config.telemetry.otlp.clone().map(|otlp| Otlp {
+            transport: stack.http1(otlp.endpoint, COLLECTOR),
+            credentials: otlp.credentials,
+            interval: otlp.interval,
+            connections: Arc::clone(&stack) as Arc<dyn Connections>,
+        });
         let ports = Ports {
             sources: plugins.sources,
             providers: plugins.providers,
@@ -200,17 +216,17 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
             clock,
             connections: stack,
         };
-        Some((ports, webhook))
+        Some((ports, webhook, otlp))
     });
     let (warnings, problems) = settings.finish();
     match built {
-        Some((ports, webhook)) if problems.is_empty() => {
+        Some((ports, webhook, otlp)) if problems.is_empty() => {
             config.recovery.plug = ports.plugs.as_ref().and_then(|plugs| plugs.configured().cloned());
             let tunnel =
                 |wireguard: &WireGuard| Arc::new(Tunnel::new(wireguard.interface.clone(), Arc::clone(&ports.clock)));
             let (tunnel, listeners) = (config.wireguard.as_ref().map(tunnel), listeners(&config, &ports, webhook));
             let lists = lists(&config, &ports);
-            Ok(Wired { config, ports, listeners, lists, tunnel, keeps_state, warnings, log_level, log_format })
+            Ok(Wired { config, ports, listeners, lists, tunnel, keeps_state, otlp, warnings, log_level, log_format })
         }
         Some(_) | None => Err(Wrong { warnings, problems, plugs }),
     }
@@ -257,7 +273,8 @@ fn lists(config: &Config, ports: &Ports) -> Option<Lists> {
 fn listeners(config: &Config, ports: &Ports, webhook: Option<Arc<dyn HttpTransport>>) -> Option<Listeners> {
     let (program, limit) = (config.on_change.program.clone(), config.on_change.limit);
     let connections = Arc::clone(&ports.connections);
-    (program.is_some() || webhook.is_some()).then_some(Listeners { program, webhook, connections, limit })
+    let telemetry = None;
+    (program.is_some() || webhook.is_some()).then_some(Listeners { program, webhook, connections, limit, telemetry })
 }
 
 /// Whether a program can be run, and can be changed only by those who may.

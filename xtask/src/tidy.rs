@@ -21,6 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ddns-store-file", &["ddns-core", "ddns-slots"]),
     ("ddns-store-sled", &["ddns-core", "ddns-slots"]),
     ("ddns-plug", &["ddns-core"]),
+    ("ddns-telemetry", &["ddns-core"]),
     ("ddns-provider-cloudflare", &["ddns-core"]),
     ("ddns-provider-dyndns2", &["ddns-core"]),
     ("ddns-provider-rfc2136", &["ddns-core"]),
@@ -39,6 +40,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "ddns-slots",
             "ddns-store-file",
             "ddns-store-sled",
+            "ddns-telemetry",
         ],
     ),
     (
@@ -83,8 +85,9 @@ const EMPTY_NAMES: [&str; 6] = ["mod.rs", "utils.rs", "util.rs", "common.rs", "h
 /// A file longer than this holds two ideas.
 const LONGEST: usize = 500;
 
-/// The tables of docs/configuration.md lie between these lines.
-const TABLE: [&str; 2] = ["<!-- begin: ddnsd variables -->", "<!-- end: ddnsd variables -->"];
+/// The pages with a table that ddnsd prints of itself, by the verb that prints it. The table lies between the lines
+/// `<!-- begin: ddnsd VERB -->` and `<!-- end: ddnsd VERB -->`.
+const TABLES: [(&str, &str); 2] = [("docs/configuration.md", "variables"), ("docs/metrics.md", "metrics")];
 
 /// What ddnsd itself puts into the environment of a program, and the page that says so.
 const GIVEN: (&str, [&str; 5]) =
@@ -98,8 +101,10 @@ pub fn run(write: bool) -> Result<()> {
     edges(&metadata, &mut found)?;
     files(&mut found)?;
     reasons(&mut found)?;
-    let variables = variables()?;
-    configuration_page(&variables, write, &mut found)?;
+    for (page, verb) in TABLES {
+        generated(page, verb, write, &mut found)?;
+    }
+    let variables = printed("variables")?;
     mentions(&variables, &mut found)?;
     reliability::check(&kept_files()?, &mut found)?;
     ensure!(found.is_empty(), "tidy: {} finding(s)\n  {}", found.len(), found.join("\n  "));
@@ -194,31 +199,33 @@ fn reasons(found: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// The table that ddnsd prints of itself.
-fn variables() -> Result<String> {
+/// What ddnsd prints of itself.
+fn printed(verb: &str) -> Result<String> {
     let output = Command::new("cargo")
-        .args(["run", "--quiet", "--package", "ddns-daemon", "--bin", "ddnsd", "--", "variables"])
+        .args(["run", "--quiet", "--package", "ddns-daemon", "--bin", "ddnsd", "--", verb])
         .current_dir(root())
         .output()
-        .context("ddnsd variables")?;
-    ensure!(output.status.success(), "ddnsd variables: {}", String::from_utf8_lossy(&output.stderr));
+        .with_context(|| format!("ddnsd {verb}"))?;
+    ensure!(output.status.success(), "ddnsd {verb}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
 
-fn configuration_page(variables: &str, write: bool, found: &mut Vec<String>) -> Result<()> {
-    let path = root().join("docs/configuration.md");
-    let page = fs::read_to_string(&path).context("docs/configuration.md")?;
-    let Some((before, rest)) = page.split_once(TABLE[0]) else { bail!("docs/configuration.md lacks {}", TABLE[0]) };
-    let Some((_, after)) = rest.split_once(TABLE[1]) else { bail!("docs/configuration.md lacks {}", TABLE[1]) };
-    let fresh = format!("{before}{}\n{variables}{}{after}", TABLE[0], TABLE[1]);
-    if page == fresh {
+/// A page with a table that is generated holds that table as it is.
+fn generated(page: &str, verb: &str, write: bool, found: &mut Vec<String>) -> Result<()> {
+    let (path, table) = (root().join(page), printed(verb)?);
+    let text = fs::read_to_string(&path).with_context(|| page.to_owned())?;
+    let [begin, end] = ["begin", "end"].map(|which| format!("<!-- {which}: ddnsd {verb} -->"));
+    let Some((before, rest)) = text.split_once(&begin) else { bail!("{page} lacks {begin}") };
+    let Some((_, after)) = rest.split_once(&end) else { bail!("{page} lacks {end}") };
+    let fresh = format!("{before}{begin}\n{table}{end}{after}");
+    if text == fresh {
         return Ok(());
     }
     if write {
         fs::write(&path, fresh)?;
-        println!("tidy: docs/configuration.md brought up to date");
+        println!("tidy: {page} brought up to date");
     } else {
-        found.push("docs/configuration.md differs from `ddnsd variables`: run `cargo xtask tidy --write`".to_owned());
+        found.push(format!("{page} differs from `ddnsd {verb}`: run `cargo xtask tidy --write`"));
     }
     Ok(())
 }

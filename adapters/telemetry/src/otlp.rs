@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use ddns_core::driver::Connections;
 use ddns_core::ports::{Credentials, HttpRequest, HttpTransport, Method};
 use futures_util::FutureExt;
 use http::{Request, Response};
@@ -32,6 +33,8 @@ pub struct Otlp {
     pub credentials: Option<Credentials>,
     /// Between two exports of the metrics.
     pub interval: Duration,
+    /// The connections behind the transport: none is kept between two exports.
+    pub connections: Arc<dyn Connections>,
 }
 
 impl fmt::Debug for Otlp {
@@ -50,7 +53,9 @@ impl HttpClient for Otlp {
             accept: "application/x-protobuf",
             body: Some(("application/x-protobuf", request.into_body().to_vec())),
         };
-        let answer = self.transport.exchange(request).await?;
+        let answer = self.transport.exchange(request).await;
+        self.connections.close_idle();
+        let answer = answer?;
         Ok(Response::builder().status(answer.status).body(Bytes::from(answer.body))?)
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ddns_core::driver::Handle;
 use ddns_core::ports::Clock;
 use ddns_core::time::Wall;
 use ddns_linux::BootClock;
@@ -15,6 +14,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{Answers, LIMIT};
+use crate::measure::{Asker, Measure};
 use crate::status::document;
 use crate::wireguard::Tunnel;
 use crate::{history, recover};
@@ -22,11 +22,19 @@ use crate::{history, recover};
 /// Everything that the admin socket answers.
 #[derive(Clone)]
 pub(crate) struct Routes {
-    pub(crate) handle: Handle,
+    pub(crate) asker: Asker,
+    pub(crate) measure: Option<Measure>,
     pub(crate) tunnel: Option<Arc<Tunnel>>,
     /// The store outlives the process.
     pub(crate) keeps_state: bool,
 }
+
+/// What is answered to whoever reaches the port of `DDNS_METRICS_LISTEN`.
+#[derive(Clone)]
+pub(crate) struct Public(pub(crate) Routes);
+
+/// Prometheus's text format.
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 #[derive(Clone, Copy)]
 enum Route {
@@ -49,8 +57,30 @@ const ROUTES: [(&str, Route); 7] = [
     ("/wireguard", Route::WireGuard),
 ];
 
+const PUBLIC: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+impl Answers for Public {
+    async fn answer(&self, request: &Parts) -> Response<Full<Bytes>> {
+        if PUBLIC.contains(&request.uri.path()) {
+            return self.0.answer(request).await;
+        }
+        text(StatusCode::NOT_FOUND, format!("there are {}\n", PUBLIC.join(", ")))
+    }
+}
+
 impl Answers for Routes {
     async fn answer(&self, request: &Parts) -> Response<Full<Bytes>> {
+        let response = self.routed(request).await;
+        if let Some(Measure { telemetry, .. }) = &self.measure {
+            let path = ROUTES.iter().map(|(path, _)| *path).find(|path| *path == request.uri.path());
+            telemetry.admin_request(path.unwrap_or("other"), response.status().as_u16());
+        }
+        response
+    }
+}
+
+impl Routes {
+    async fn routed(&self, request: &Parts) -> Response<Full<Bytes>> {
         if request.method != Method::GET && request.method != Method::HEAD {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -63,28 +93,26 @@ impl Answers for Routes {
         match route {
             Route::Healthz => self.healthz().await,
             Route::Readyz => self.readyz().await,
-            Route::Metrics => text(StatusCode::NOT_FOUND, "metrics are off; /v1/status tells what is known\n"),
+            Route::Metrics => self.metrics().await,
             Route::Status => json(self.status().await),
             Route::History => self.history(request.uri.query()).await,
             Route::Recovery => {
-                let status = in_time(self.handle.status()).await;
+                let status = in_time(self.asker.status()).await;
                 json(status.map(|status| recover::document(&status.recovery, BootClock.now())))
             }
             Route::WireGuard => self.wireguard().await,
         }
     }
-}
 
-impl Routes {
     async fn healthz(&self) -> Response<Full<Bytes>> {
-        match in_time(self.handle.status()).await {
+        match in_time(self.asker.status()).await {
             Some(_) => text(StatusCode::OK, "ok\n"),
             None => silent(),
         }
     }
 
     async fn readyz(&self) -> Response<Full<Bytes>> {
-        match in_time(self.handle.status()).await {
+        match in_time(self.asker.status()).await {
             None => silent(),
             Some(status) if status.ready() => text(StatusCode::OK, "ready\n"),
             Some(status) => {
@@ -95,10 +123,20 @@ impl Routes {
         }
     }
 
+    async fn metrics(&self) -> Response<Full<Bytes>> {
+        let Some(measure) = &self.measure else {
+            return text(StatusCode::NOT_FOUND, "metrics are off: set DDNS_METRICS=true, or DDNS_METRICS_LISTEN\n");
+        };
+        let Some(figures) = in_time(measure.figures()).await else { return silent() };
+        let mut response = text(StatusCode::OK, measure.telemetry.text(figures));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROMETHEUS));
+        response
+    }
+
     async fn status(&self) -> Option<Value> {
         // The history first: it steps the engine, and the status is that after the step.
-        let history = in_time(self.handle.history()).await?;
-        let status = in_time(self.handle.status()).await?;
+        let history = in_time(self.asker.history()).await?;
+        let status = in_time(self.asker.status()).await?;
         let tunnel = match &self.tunnel {
             Some(tunnel) => Some(peers(tunnel).await),
             None => None,
@@ -115,7 +153,7 @@ impl Routes {
                 return text(StatusCode::BAD_REQUEST, "only ?since_ms=MILLISECONDS, counted from the Unix epoch\n");
             }
         };
-        let history = in_time(self.handle.history()).await;
+        let history = in_time(self.asker.history()).await;
         json(history.map(|history| history::document(&history, since, BootClock.wall())))
     }
 
