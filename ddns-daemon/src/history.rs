@@ -3,11 +3,15 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Args;
+use ddns_core::ports::Clock;
 use ddns_core::time::Wall;
 use ddns_core::uptime::History;
+use ddns_linux::BootClock;
 use serde_json::{Value, json};
 
-use crate::{RUNTIME, client};
+use crate::since::Since;
+use crate::{RUNTIME, client, shown};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// The windows that are looked back on.
@@ -47,88 +51,82 @@ pub(crate) fn window(history: &History, now: Wall, days: u32) -> Value {
     })
 }
 
+/// What is asked for.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// All outages and changes since then: 12h, 7d, or 2026-11-01, or 2026-11-01T12:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    since: Option<Since>,
+}
+
 /// Asks the running daemon.
-pub(crate) fn run(as_json: bool) -> ExitCode {
-    match client::ask("/v1/history") {
-        Ok(document) if as_json => println!("{document}"),
-        Ok(document) => print!("{}", text(&document)),
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let since = arguments.since.map(|since| since.before(BootClock.wall()).as_millis());
+    let path = since.map_or_else(|| "/v1/history".to_owned(), |since| format!("/v1/history?since_ms={since}"));
+    match client::ask(&path) {
+        Ok(document) if arguments.json => println!("{}", shown::json(&document)),
+        Ok(document) => print!("{}", text(&document, since)),
         Err(error) => {
-            eprintln!("ddnsd: error: {error:#}");
+            eprintln!("ddnsd: error: {}", shown::text(&format!("{error:#}")));
             return ExitCode::from(RUNTIME);
         }
     }
     ExitCode::SUCCESS
 }
 
-fn text(document: &Value) -> String {
+fn text(document: &Value, since: Option<u64>) -> String {
     let mut lines = vec!["Ready, of the time about which anything is known:".to_owned()];
     for (name, _) in WINDOWS {
         let window = &document["uptime"][name];
-        let share =
-            window["availability"].as_f64().map_or("unknown".to_owned(), |share| format!("{:.4} %", share * 100.0));
+        let share = shown::share(window["availability"].as_f64());
         let known = length(window["known_secs"].as_f64());
         let (mttr, mtbf) = (length(window["mttr_secs"].as_f64()), length(window["mtbf_secs"].as_f64()));
         let outages = &window["outages"];
         lines.push(format!("  {name:>4}  {share:>10} of {known}; {outages} outages, MTTR {mttr}, MTBF {mtbf}"));
     }
-    let newest = |list: &str| document[list].as_array().into_iter().flatten().rev().take(SHOWN).collect::<Vec<_>>();
-    lines.push("Outages, newest first:".to_owned());
+    // Who asks for a time wants all of it.
+    let shown = if since.is_some() { usize::MAX } else { SHOWN };
+    let newest = |list: &str| document[list].as_array().into_iter().flatten().rev().take(shown).collect::<Vec<_>>();
+    let since = since.map(|since| format!(" since {}", shown::date(since))).unwrap_or_default();
+    lines.push(format!("Outages{since}, newest first:"));
     for outage in newest("outages") {
         let from = outage["from"].as_u64().unwrap_or_default();
         let lasted = match outage["until"].as_u64() {
             Some(until) if outage["end_unseen"] == true => {
-                format!("for {} at least", length_ms(until - from.min(until)))
+                format!("for {} at least", shown::millis(until - from.min(until)))
             }
-            Some(until) => format!("for {}", length_ms(until - from.min(until))),
+            Some(until) => format!("for {}", shown::millis(until - from.min(until))),
             None => "until now".to_owned(),
         };
         let cycles = match outage["cycles"].as_u64().unwrap_or_default() {
             0 => String::new(),
             cycles => format!("; router power-cycled {cycles} times"),
         };
-        let why_not = outage["why_not"].as_str().map(|why| format!("; not power-cycled: {why}")).unwrap_or_default();
-        lines.push(format!("  {}  {} {lasted}{cycles}{why_not}", date(from), word(&outage["cause"])));
+        let why_not = outage["why_not"]
+            .as_str()
+            .map(|why| format!("; not power-cycled: {}", shown::text(why)))
+            .unwrap_or_default();
+        lines.push(format!("  {}  {} {lasted}{cycles}{why_not}", shown::date(from), word(&outage["cause"])));
     }
-    lines.push("Changes, newest first:".to_owned());
+    lines.push(format!("Changes{since}, newest first:"));
     for change in newest("changes") {
-        let by = change["by"].as_str().map(|by| format!(" by {by}")).unwrap_or_default();
-        let from = change["from"].as_str().map(|from| format!("{from} → ")).unwrap_or_default();
-        let took = length_ms(change["took_ms"].as_u64().unwrap_or_default());
-        let (at, record) = (date(change["at"].as_u64().unwrap_or_default()), word(&change["record"]));
+        let by = change["by"].as_str().map(|by| format!(" by {}", shown::text(by))).unwrap_or_default();
+        let from = change["from"].as_str().map(|from| format!("{} → ", shown::text(from))).unwrap_or_default();
+        let took = shown::millis(change["took_ms"].as_u64().unwrap_or_default());
+        let (at, record) = (shown::date(change["at"].as_u64().unwrap_or_default()), word(&change["record"]));
         lines.push(format!("  {at}  {record}: {from}{}{by}, proven after {took}", word(&change["to"])));
     }
     lines.join("\n") + "\n"
 }
 
-fn word(value: &Value) -> &str {
-    value.as_str().unwrap_or("?")
+fn word(value: &Value) -> String {
+    value.as_str().map_or_else(|| "?".to_owned(), shown::text)
 }
 
 fn length(secs: Option<f64>) -> String {
     let millis = secs.and_then(|secs| u64::try_from(Duration::try_from_secs_f64(secs).ok()?.as_millis()).ok());
-    millis.map_or_else(|| "unknown".to_owned(), length_ms)
-}
-
-/// `2d 3h`, `4m 5s`, `1.234s`.
-fn length_ms(millis: u64) -> String {
-    let (secs, ms) = (millis / 1000, millis % 1000);
-    match secs {
-        0..60 => format!("{secs}.{ms:03}s"),
-        60..3600 => format!("{}m {}s", secs / 60, secs % 60),
-        3600..86_400 => format!("{}h {}m", secs / 3600, secs / 60 % 60),
-        _ => format!("{}d {}h", secs / 86_400, secs / 3600 % 24),
-    }
-}
-
-/// `2026-11-21 20:45:10Z` of milliseconds since the Unix epoch.
-fn date(millis: u64) -> String {
-    let at = i64::try_from(millis / 1000).ok().and_then(|secs| time::OffsetDateTime::from_unix_timestamp(secs).ok());
-    at.map_or_else(
-        || "?".to_owned(),
-        |at| {
-            let (year, month, day) = at.to_calendar_date();
-            let (hour, minute, second) = at.to_hms();
-            format!("{year:04}-{:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z", u8::from(month))
-        },
-    )
+    millis.map_or_else(|| "unknown".to_owned(), shown::millis)
 }

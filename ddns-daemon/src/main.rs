@@ -14,6 +14,8 @@ mod online;
 mod owed;
 mod recover;
 mod run;
+mod shown;
+mod since;
 mod state;
 mod status;
 mod variables;
@@ -51,12 +53,10 @@ enum Verb {
     },
     /// Say what this host grants and lacks, one line each with the remedy: 0 nothing is wrong, 2 something is
     Doctor,
+    /// Where a running ddnsd stands: 0 it is ready, 2 it is not, or there is none
+    Status(status::Arguments),
     /// What a running ddnsd has counted: uptime, outages, changes
-    History {
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
+    History(history::Arguments),
     /// Whether the router would be power-cycled, how, and why not: 0 the plug is fit for it, 2 it is not
     Recover {
         /// Switch nothing; a running ddnsd alone decides when power goes
@@ -96,7 +96,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Verb::Doctor => doctor::run(),
-        Verb::History { json } => history::run(json),
+        Verb::Status(arguments) => status::run(&arguments),
+        Verb::History(arguments) => history::run(&arguments),
         Verb::Recover { .. } => match wiring::wire(std::env::vars_os()) {
             Ok(wired) => recover::dry_run(&wired),
             Err(wrong) => refuse(&wrong),

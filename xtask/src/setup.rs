@@ -74,12 +74,14 @@ enum Install {
 
 /// What pip installs for the tests against Cloudflare's own client.
 const OFFICIAL_CLIENT: &str = "testbed/tests/support/official_client.txt";
+/// What pip installs for the tests of OTLP.
+const COLLECTOR: &str = "testbed/tests/support/collector.txt";
 
 /// What npm installs for the types of the dashboards.
 const DASHBOARD_TYPES: &str = "dashboards/schema/package-lock.json";
 
 /// In the order of installation: bpf-linker is linked with the packages above it.
-const COMPONENTS: [Component; 27] = [
+const COMPONENTS: [Component; 28] = [
     Component {
         name: "C compiler",
         purpose: Purpose::Demo,
@@ -202,7 +204,7 @@ const COMPONENTS: [Component; 27] = [
     Component {
         name: "Python",
         purpose: Purpose::Test,
-        why: "runs Cloudflare's own client",
+        why: "runs Cloudflare's own client, and brings the collector",
         present: || runs("python3", "-m venv --help") && runs("python3", "-m ensurepip --version"),
         install: Install::Debian(&["python3-venv"]),
     },
@@ -212,6 +214,13 @@ const COMPONENTS: [Component; 27] = [
         why: "tests hold the double of Cloudflare's API against it",
         present: || pinned(OFFICIAL_CLIENT).is_ok(),
         install: Install::Python { pins: OFFICIAL_CLIENT },
+    },
+    Component {
+        name: "pip rotel",
+        purpose: Purpose::Test,
+        why: "a real OpenTelemetry collector: tests export metrics and traces to it",
+        present: || pinned(COLLECTOR).is_ok(),
+        install: Install::Python { pins: COLLECTOR },
     },
     Component {
         name: "Prometheus",
@@ -396,7 +405,7 @@ fn python() -> PathBuf {
 
 fn pip_install(pins: &str) -> Result<()> {
     println!("setup: installing {pins} into target/python");
-    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(python()).status();
+    let made = Command::new("python3").args(["-m", "venv"]).arg(python()).status();
     ensure!(made.context("python3 does not start")?.success(), "no environment for Python in target/python");
     let mut pip = Command::new(python().join("bin/pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(root().join(pins));

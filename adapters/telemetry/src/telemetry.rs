@@ -269,3 +269,6 @@ impl Health {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,4 +18,5 @@ mod scene;
 mod store;
 mod surroundings;
 mod swaps;
+mod telemetry;
 mod wireguard;
