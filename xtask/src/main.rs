@@ -9,6 +9,7 @@ mod demo;
 mod ebpf;
 mod kernel_test;
 mod observability;
+mod pictures;
 mod reliability;
 mod setup;
 mod sim;
@@ -53,6 +54,8 @@ enum Verb {
     Crash(crash::Arguments),
     /// Hold the dashboards against Grafana's types, and rules and alerts against Prometheus
     Dashboards,
+    /// Play the day of the dashboards and draw what each panel shows into docs/pictures (root)
+    Pictures(pictures::Arguments),
     /// Check dependency edges, names, documents
     Tidy {
         /// Bring generated parts of documents up to date
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Verb::Sim(arguments) => sim::run(&arguments),
         Verb::Crash(arguments) => crash::run(&arguments),
         Verb::Dashboards => dashboards::run(),
+        Verb::Pictures(arguments) => pictures::run(&arguments),
         Verb::Tidy { write } => tidy::run(write),
         Verb::Bench { subjects } => bench::run(&subjects),
         Verb::Coverage => coverage::run(),

@@ -13,7 +13,7 @@ const METRICS: &str = "docs/metrics.md";
 /// The page that has a section for each alert.
 const RUNBOOK: &str = "docs/runbook.md";
 /// The page that shows every panel.
-const PAGE: &str = "docs/observability.md";
+pub const PAGE: &str = "docs/observability.md";
 const RULES: [&str; 2] = ["dashboards/prometheus/rules.yml", "dashboards/prometheus/alerts.yml"];
 const TESTS: [&str; 2] = ["dashboards/prometheus/tests/alerts.yml", "dashboards/prometheus/tests/days.yml"];
 /// What begins like a metric of ours is one.

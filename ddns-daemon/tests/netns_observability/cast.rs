@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Result;
 use ddns_testbed::nat_world::{
@@ -22,6 +24,8 @@ pub const REFUSED: (&str, &str) = ("refused", "127.0.0.1:9854");
 pub const BLIND: (&str, &str) = ("blind", "127.0.0.1:9855");
 pub const LATE: (&str, &str) = ("late", "127.0.0.1:9856");
 
+/// How long the router runs on without power: the plug behind it can still answer.
+const CAPACITORS: Duration = Duration::from_millis(700);
 pub const WIREGUARD_PORT: u16 = 51820;
 const VOTERS: &str = "echo=http:https://192.0.2.20/ip,whoami=dns:192.0.2.22/whoami.test/A,stun=stun:192.0.2.21:3478,router";
 /// The dynamic loader puts in the directory of this machine's libraries (ld.so(8)).
@@ -48,16 +52,20 @@ impl Voters {
 
 /// The plug that feeds the router. With its power the line comes back only if `mends` says so.
 pub fn plug(world: &Arc<NatWorld>, mends: &Arc<AtomicBool>) -> Result<ShellyGen1> {
-    let (of_plug, mends) = (Arc::clone(world), Arc::clone(mends));
+    let (world_of_plug, mends) = (Arc::clone(world), Arc::clone(mends));
     let on_switch = move |on: bool| {
-        let state = if on { "up" } else { "down" };
-        let ports = format!("link set port1 {state}\nlink set port2 {state}\n");
-        of_plug.router.ip_batch(&ports).expect("ports that go down and up");
-        if on && mends.load(Ordering::SeqCst) {
-            of_plug.restore().expect("a line that comes back");
-        }
+        let (world, mends) = (Arc::clone(&world_of_plug), Arc::clone(&mends));
+        let switch = move || {
+            thread::sleep(if on { Duration::ZERO } else { CAPACITORS });
+            let state = if on { "up" } else { "down" };
+            let ports = format!("link set port1 {state}\nlink set port2 {state}\n");
+            world.router.ip_batch(&ports).expect("ports that go down and up");
+            if on && mends.load(Ordering::SeqCst) {
+                world.restore().expect("a line that comes back");
+            }
+        };
+        drop(thread::spawn(switch));
     };
-    // The plug hangs on a port that keeps its power, or nobody could reach it.
     let setup = PlugSetup { on_switch: Some(Box::new(on_switch)), ..PlugSetup::default() };
     ShellyGen1::start((Some(&world.neighbour), SocketAddr::from((NEIGHBOUR_IPV4, 80))), setup)
 }
@@ -79,8 +87,9 @@ pub fn home(scene: &Scene<'_>, tunnel: &WireGuardGo<'_>) -> Result<Daemon> {
         ("DDNS_PLUG_FEEDS", "router"),
         ("DDNS_RECOVERY_AFTER_SECS", "1"),
         ("DDNS_RECOVERY_OFF_SECS", "4"),
-        ("DDNS_RECOVERY_SETTLE_SECS", "15"),
-        ("DDNS_RECOVERY_COOLDOWN_SECS", "1"),
+        ("DDNS_RECOVERY_SETTLE_SECS", "20"),
+        // Doubled after a failure: some seconds lie between the two attempts.
+        ("DDNS_RECOVERY_COOLDOWN_SECS", "14"),
         ("DDNS_RECOVERY_MAX_PER_DAY", "2"),
         ("DDNS_WIREGUARD_INTERFACE", tunnel.interface()),
         ("DDNS_ON_CHANGE", "/bin/true"),
@@ -104,14 +113,12 @@ pub fn refused(scene: &Scene<'_>) -> Result<Daemon> {
     ])
 }
 
-/// The service that is to tell its address does not answer.
+/// It is to use a hook for which it has no rights.
 pub fn blind(scene: &Scene<'_>) -> Result<Daemon> {
-    scene.start(&[
-        ("DDNS_RECORDS", "blind.ddns.test:A"),
-        ("DDNS_IP_SOURCE_TYPE", "http"),
+    scene.start_without_bpf_rights(&[
+        ("DDNS_RECORDS", "blind.ddns.test:AAAA"),
         ("DDNS_IP_SOURCE_INTERFACE", ""),
-        ("DDNS_IP_SOURCE_URL", "https://192.0.2.20:9/ip"),
-        ("DDNS_IP_SOURCE_INTERVAL", "2"),
+        ("DDNS_KERNEL_HOOK", "fentry"),
         ("DDNS_STATE_STORE_PATH", &scene.path("blind")),
         ("DDNS_ADMIN_SOCKET", &scene.path("blind.sock")),
         ("DDNS_METRICS_LISTEN", BLIND.1),

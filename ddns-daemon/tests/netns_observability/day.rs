@@ -50,7 +50,7 @@ fn every_query_of_dashboards_and_alerts_answers_when_it_should() -> Result<()> {
     let begin = now()?;
     prometheus.scrape(&[HOME])?;
     let mut alerts = Alerts::of(&prometheus)?;
-    wait_for(&prometheus, "instance:ddns_error_budget:remaining_30d")?;
+    wait_for(&prometheus, "instance:ddns_not_ready:ratio_5m")?;
     alerts.are_silent()?;
     println!("quiet after {:.0} s", now()? - begin);
 
@@ -79,11 +79,13 @@ fn every_query_of_dashboards_and_alerts_answers_when_it_should() -> Result<()> {
     println!("shared address after {:.0} s", now()? - begin);
     stop(&world, clock, &mut alerts)?;
     println!("stop after {:.0} s", now()? - begin);
-    outage(&world, &mends, &appliance, &mut alerts)?;
+    outage(&world, &mends, &appliance, &mut alerts).with_context(|| told(&appliance))?;
     println!("outage after {:.0} s", now()? - begin);
     slow(starved, &mut alerts)?;
     println!("slow after {:.0} s", now()? - begin);
     alerts.wait("DdnsErrorBudgetBurnsFast", REFUSED.0)?;
+    // The long windows know of something once a minute has passed.
+    wait_for(&prometheus, "instance:ddns_error_budget:remaining_30d")?;
     let end = now()?;
     println!("day of {:.0} s", end - begin);
 
@@ -95,6 +97,11 @@ fn every_query_of_dashboards_and_alerts_answers_when_it_should() -> Result<()> {
         fs::write(Path::new(&directory).join("ddns-appliance.json"), document.to_string())?;
     }
     scene.end(appliance)
+}
+
+/// What the daemon told, but for details.
+fn told(daemon: &Daemon) -> String {
+    daemon.raw_lines().into_iter().filter(|line| !line.contains("DEBUG")).collect::<Vec<_>>().join("\n")
 }
 
 fn wait_for(prometheus: &Prometheus<'_>, query: &str) -> Result<()> {
