@@ -1,4 +1,4 @@
-//! A real Prometheus, which scrapes twice a second and evaluates rules each second.
+//! A real Prometheus, which evaluates rules each second.
 
 use std::{
     fmt::Write as _,
@@ -32,11 +32,14 @@ pub struct Prometheus<'a> {
 impl<'a> Prometheus<'a> {
     /// Starts it with these files of rules (name and content), and nobody to scrape.
     pub fn start(namespace: &'a Namespace, rules: &[(&str, &str)]) -> Result<Self> {
-        ensure!(Path::new(PROGRAM).exists(), "prometheus is missing (package prometheus); `cargo xtask setup` installs it");
+        ensure!(
+            Path::new(PROGRAM).exists(),
+            "prometheus is missing (package prometheus); `cargo xtask setup` installs it"
+        );
         let directory = tempfile::Builder::new().prefix("ddns-prometheus-").tempdir()?;
         let path = directory.path();
         let mut configuration = String::from(
-            "global: { scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 1s }\nscrape_configs:\n  \
+            "global: { evaluation_interval: 1s }\nscrape_configs:\n  \
              - { job_name: ddnsd, file_sd_configs: [{ files: [targets.json], refresh_interval: 1s }] }\nrule_files:\n",
         );
         for (name, content) in rules {
@@ -61,10 +64,13 @@ impl<'a> Prometheus<'a> {
         Ok(prometheus)
     }
 
-    /// Scrapes these, each under its name as `instance`.
-    pub fn scrape(&self, targets: &[(&str, &str)]) -> Result<()> {
-        let targets: Vec<_> =
-            targets.iter().map(|(name, at)| json!({ "targets": [at], "labels": { "instance": name } })).collect();
+    /// Scrapes these, each under its name as `instance`, so often.
+    pub fn scrape(&self, targets: &[(&str, &str, &str)]) -> Result<()> {
+        let target = |(name, at, interval): &(&str, &str, &str)| {
+            let labels = json!({ "instance": name, "__scrape_interval__": interval, "__scrape_timeout__": interval });
+            json!({ "targets": [at], "labels": labels })
+        };
+        let targets: Vec<_> = targets.iter().map(target).collect();
         // Its reader must not see half a file.
         let (fresh, path) = (self.directory.path().join("fresh"), self.directory.path().join("targets.json"));
         fs::write(&fresh, serde_json::to_string(&targets)?)?;

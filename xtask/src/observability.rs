@@ -79,7 +79,8 @@ pub fn check(found: &mut Vec<String>) -> Result<()> {
                 None => found.push(format!("{place}: there is no metric {name}")),
                 Some(None) => {}
                 Some(Some(its)) => {
-                    for label in labels.iter().filter(|label| !its.contains(*label) && !ADDED.contains(&label.as_str())) {
+                    for label in labels.iter().filter(|label| !its.contains(*label) && !ADDED.contains(&label.as_str()))
+                    {
                         found.push(format!("{place}: {name} has no label {label}"));
                     }
                 }
@@ -158,7 +159,8 @@ fn known() -> Result<BTreeMap<String, Option<BTreeSet<String>>>> {
 /// Whether a line of rules or of their tests may hold a part of a query.
 fn is_query(line: &str) -> bool {
     let line = line.trim_start();
-    let words = ["#", "- record:", "- alert:", "- name:", "summary:", "description:", "runbook_url:", "group_eval_order:"];
+    let words =
+        ["#", "- record:", "- alert:", "- name:", "summary:", "description:", "runbook_url:", "group_eval_order:"];
     !words.iter().any(|word| line.starts_with(word))
 }
 

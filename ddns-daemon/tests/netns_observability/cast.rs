@@ -12,22 +12,21 @@ use anyhow::Result;
 use ddns_testbed::nat_world::{
     ECHO_ADDRESSES, EXTERNAL_IPV4, HOST_IPV6, NEIGHBOUR_IPV4, NatWorld, STUN_ADDRESSES, WHOAMI_ADDRESSES,
 };
-use ddns_testbed::{
-    Coturn, Daemon, EchoServer, NatPmpDouble, PlugSetup, ShellyGen1, WireGuardGo, Whoami,
-};
+use ddns_testbed::{Coturn, Daemon, EchoServer, NatPmpDouble, PlugSetup, ShellyGen1, Whoami, WireGuardGo};
 
 use crate::scene::Scene;
 
-/// Names of the hosts, and where their metrics are.
-pub const HOME: (&str, &str) = ("home", "127.0.0.1:9853");
-pub const REFUSED: (&str, &str) = ("refused", "127.0.0.1:9854");
-pub const BLIND: (&str, &str) = ("blind", "127.0.0.1:9855");
-pub const LATE: (&str, &str) = ("late", "127.0.0.1:9856");
+/// Names of the hosts, where their metrics are, and how often they are scraped.
+pub const HOME: (&str, &str, &str) = ("home", "127.0.0.1:9853", "500ms");
+pub const REFUSED: (&str, &str, &str) = ("refused", "127.0.0.1:9854", "500ms");
+pub const BLIND: (&str, &str, &str) = ("blind", "127.0.0.1:9855", "3s");
+pub const LATE: (&str, &str, &str) = ("late", "127.0.0.1:9856", "500ms");
 
 /// How long the router runs on without power: the plug behind it can still answer.
 const CAPACITORS: Duration = Duration::from_millis(700);
 pub const WIREGUARD_PORT: u16 = 51820;
-const VOTERS: &str = "echo=http:https://192.0.2.20/ip,whoami=dns:192.0.2.22/whoami.test/A,stun=stun:192.0.2.21:3478,router";
+const VOTERS: &str =
+    "echo=http:https://192.0.2.20/ip,whoami=dns:192.0.2.22/whoami.test/A,stun=stun:192.0.2.21:3478,router";
 /// The dynamic loader puts in the directory of this machine's libraries (ld.so(8)).
 const FAKETIME: &str = "/usr/$LIB/faketime/libfaketimeMT.so.1";
 

@@ -151,8 +151,8 @@ impl Plot<'_, '_> {
             return (text.to_owned(), color(result["color"].as_str()));
         }
         let steps = self.defaults()["thresholds"]["steps"].as_array().into_iter().flatten();
-        let below = steps.filter(|step| step["value"].as_f64().is_none_or(|from| value >= from));
-        (in_words(value, self.unit()), color(below.last().and_then(|step| step["color"].as_str())))
+        let mut below = steps.filter(|step| step["value"].as_f64().is_none_or(|from| value >= from));
+        (in_words(value, self.unit()), color(below.next_back().and_then(|step| step["color"].as_str())))
     }
 
     fn stat(&self) -> Result<()> {
@@ -201,7 +201,7 @@ impl Plot<'_, '_> {
             let row = rows.entry(format!("{record} {rtype}")).or_insert_with(|| vec![record, rtype]);
             let value = series.last();
             row.push(match row.len() {
-                2 => if value == 1.0 { "yes" } else { "no" }.to_owned(),
+                2 => if value > 0.5 { "yes" } else { "no" }.to_owned(),
                 3 => in_words(value, "s"),
                 _ => in_words(value, "none"),
             });
@@ -226,7 +226,8 @@ impl Plot<'_, '_> {
         let (top, bottom) = (TITLE + 6, self.height - 30);
         self.time_axis((top, bottom))?;
         let steps = f64::from(u32::try_from(buckets.len().max(1))?);
-        let y = |row: usize| bottom - pixels(f64::from(bottom - top) * f64::from(u32::try_from(row).unwrap_or(0)) / steps);
+        let y =
+            |row: usize| bottom - pixels(f64::from(bottom - top) * f64::from(u32::try_from(row).unwrap_or(0)) / steps);
         for (row, (bound, _)) in buckets.iter().enumerate() {
             if row % 2 == 1 {
                 let text = if bound.is_finite() { in_words(*bound, "s") } else { "more".to_owned() };

@@ -56,7 +56,7 @@ fn legend(format: Option<&str>, labels: &Value) -> String {
 /// A value in the unit of a panel, as short as it can be said.
 pub fn in_words(value: f64, unit: &str) -> String {
     let number = |value: f64| {
-        let digits = if value == value.round() || value.abs() >= 100.0 {
+        let digits = if value.fract().abs() < 1e-9 || value.abs() >= 100.0 {
             0
         } else if value.abs() >= 1.0 {
             2
@@ -69,7 +69,7 @@ pub fn in_words(value: f64, unit: &str) -> String {
     match unit {
         "percentunit" => format!("{} %", number(value * 100.0)),
         "bytes" => format!("{} MB", number(value / 1e6)),
-        "s" if value == 0.0 => "0 s".to_owned(),
+        "s" if value.abs() < 1e-9 => "0 s".to_owned(),
         "s" if value.abs() < 0.001 => format!("{} µs", number(value * 1e6)),
         "s" if value.abs() < 1.0 => format!("{} ms", number(value * 1e3)),
         "s" if value.abs() < 120.0 => format!("{} s", number(value)),
@@ -87,8 +87,15 @@ mod tests {
 
     #[test]
     fn values_are_said_in_their_unit() {
-        let said = [(0.000_25, "s"), (0.25, "s"), (90.0, "s"), (0.9995, "percentunit"), (12_300_000.0, "bytes"), (3.0, "short")]
-            .map(|(value, unit)| in_words(value, unit));
+        let said = [
+            (0.000_25, "s"),
+            (0.25, "s"),
+            (90.0, "s"),
+            (0.9995, "percentunit"),
+            (12_300_000.0, "bytes"),
+            (3.0, "short"),
+        ]
+        .map(|(value, unit)| in_words(value, unit));
         assert_eq!(said, ["250 µs", "250 ms", "90 s", "99.95 %", "12.3 MB", "3"]);
         assert_eq!(legend(Some("{{a}} by {{b}}"), &json!({ "a": "x", "b": "y" })), "x by y");
     }
