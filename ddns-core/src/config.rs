@@ -133,6 +133,14 @@ pub const STATE_STORE_TYPE: Variable = Variable {
     help: "Where state is kept over restarts. `sled`: in two checksummed slots, with a further copy in a sled database; \
            `file`: in the slots alone; `memory`: not at all.",
 };
+/// What the process gives up.
+pub const SANDBOX: Variable = Variable {
+    name: "DDNS_SANDBOX",
+    kind: Kind::Text { format: "a comma list of layers, or none", default: "dumpable,landlock,seccomp" },
+    help: "What the process gives up at its start, beside every capability once the eBPF programs are in place: `dumpable` (cores, \
+           and looks into it), `landlock` (all files but its own), `seccomp` (system calls that it never makes; `seccomp-log` \
+           lets them through and has the kernel tell). See [Security](security.md).",
+};
 const MODE: Variable = Variable {
     name: "DDNS_MODE",
     kind: Kind::Choice { values: &["run", "dry-run"], default: "run" },
@@ -297,6 +305,7 @@ pub const VARIABLES: &[Variable] = &[
     telemetry::VARIABLES[5],
     LOG_LEVEL,
     LOG_FORMAT,
+    SANDBOX,
 ];
 
 impl Config {

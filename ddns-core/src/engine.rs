@@ -152,6 +152,8 @@ impl Engine {
             Event::Resolved { record, ask, votes } => self.resolved(record, ask, &votes, &mut effects),
             Event::Read { record, result } => self.read(record, &result, &mut effects),
             Event::Updated { record, result } => self.updated(record, result, &mut effects),
+            // What nobody asked for says nothing of the line.
+            Event::Probed(_) if !self.readiness.probing() => {}
             Event::Probed(report) => {
                 self.in_flight = self.in_flight.saturating_sub(1);
                 self.recovery.probed(self.now, &report);

@@ -166,6 +166,11 @@ impl ReadinessMachine {
         }
     }
 
+    /// Whether a round is under way.
+    pub const fn probing(&self) -> bool {
+        matches!(self.probe, Probe::Running { .. })
+    }
+
     /// A round begins.
     pub const fn begin(&mut self, now: Instant) {
         self.began = Some(now);

@@ -54,7 +54,11 @@ impl Admin {
         if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
             match BlockingUnixStream::connect(path) {
                 Ok(_) => return Err(AdminError::Taken),
-                Err(_) => std::fs::remove_file(path).map_err(AdminError::Refused)?,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    std::fs::remove_file(path).map_err(AdminError::Refused)?;
+                }
+                // Somebody may answer whom this user may not ask.
+                Err(error) => return Err(AdminError::Refused(error)),
             }
         }
         let listener = UnixListener::bind(path).map_err(AdminError::Refused)?;

@@ -9,11 +9,11 @@ use ddns_core::address::{Discovered, Family, Snapshot};
 use ddns_core::discovery::{Election, Nat, NatClass};
 use ddns_core::ports::{Clock, IpSource, PlugReport};
 use ddns_core::selection::{Candidates, Rejection, Scope};
-use ddns_linux::{BootClock, Hook, KernelOptions, KernelSource, LanProbe, Way, granted};
+use ddns_linux::{BootClock, Hook, KernelOptions, KernelSource, LanProbe, Layer, Standing, Way, granted};
 use futures_util::StreamExt;
 
 use crate::wiring::{Wired, Wrong};
-use crate::{RUNTIME, recover, wiring};
+use crate::{RUNTIME, client, recover, sandbox, shown, wiring};
 
 /// Longer than any round of questions.
 const ROUND: Duration = Duration::from_secs(15);
@@ -54,6 +54,9 @@ pub(crate) fn run() -> ExitCode {
         tell(what, finding);
     }
     tell("pings", pings());
+    for (what, finding) in layers() {
+        tell(what, finding);
+    }
     let source = KernelSource::new(KernelOptions::default(), Arc::new(BootClock));
     match runtime.block_on(source.current()) {
         Ok(snapshot) => {
@@ -146,6 +149,25 @@ async fn events() -> Vec<(&'static str, Finding)> {
         (rung.as_str(), finding)
     };
     granted().into_iter().map(line).collect()
+}
+
+/// What the process gives up: as the running daemon says, else what this kernel knows of it.
+fn layers() -> Vec<(&'static str, Finding)> {
+    let running = client::ask("/v1/status").ok();
+    let said = running.as_ref().and_then(|status| status["sandbox"].as_array());
+    let line = |(layer, standing): (Layer, Standing)| {
+        let told = said.into_iter().flatten().find(|told| told["layer"] == layer.as_str());
+        let finding = match (told, standing) {
+            (Some(told), _) => {
+                let words = shown::text(told["in_words"].as_str().unwrap_or_default());
+                if told["closed"] == true { Finding::Good(words) } else { Finding::Note(words) }
+            }
+            (None, Standing::Closed(extent)) => Finding::Good(format!("{extent}; no ddnsd runs that could say more")),
+            (None, Standing::Open(why) | Standing::Refused(why)) => Finding::Note(why),
+        };
+        (layer.as_str(), finding)
+    };
+    sandbox::known_here().map(line).collect()
 }
 
 /// How a router is asked whether it is there.

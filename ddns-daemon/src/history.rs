@@ -16,6 +16,8 @@ use crate::{RUNTIME, client, shown};
 const DAY: Duration = Duration::from_secs(86_400);
 /// The windows that are looked back on.
 const WINDOWS: [(&str, u32); 4] = [("24h", 1), ("7d", 7), ("30d", 30), ("365d", 365)];
+/// The stages of a change before its proof, in their order.
+const STAGES: [&str; 5] = ["heard", "decided", "written", "acknowledged", "served"];
 /// Lines of each list that a person sees.
 const SHOWN: usize = 10;
 
@@ -118,6 +120,11 @@ fn text(document: &Value, since: Option<u64>) -> String {
         let took = shown::millis(change["took_ms"].as_u64().unwrap_or_default());
         let (at, record) = (shown::date(change["at"].as_u64().unwrap_or_default()), word(&change["record"]));
         lines.push(format!("  {at}  {record}: {from}{}{by}, proven after {took}", word(&change["to"])));
+        let stages = STAGES.iter().filter_map(|stage| Some((stage, change["stages_us"][*stage].as_f64()? / 1000.0)));
+        let stages: Vec<_> = stages.map(|(stage, millis)| format!("{stage} {millis:.1}")).collect();
+        if !stages.is_empty() {
+            lines.push(format!("{:24}after {} ms", "", stages.join(", ")));
+        }
     }
     lines.join("\n") + "\n"
 }

@@ -7,13 +7,16 @@ mod history;
 mod lists;
 mod log_output;
 mod log_view;
+mod manual;
 mod measure;
 mod notify;
 mod on_change;
+mod once;
 mod online;
 mod owed;
 mod recover;
 mod run;
+mod sandbox;
 mod shown;
 mod since;
 mod state;
@@ -26,16 +29,20 @@ mod wiring;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Exit code of a wrong configuration: a restart does not help.
 const CONFIGURATION: u8 = 1;
 /// Exit code of what went wrong while running: a restart may help.
 const RUNTIME: u8 = 2;
 
+/// What the long help and the man page end with.
+const CODES: &str = "Exit codes: 0 done, or ready; 1 the configuration or the arguments are wrong; 2 something failed while \
+                     running, or the daemon that was asked is not ready or not there.";
+
 /// Keeps DNS records equal to this host's public addresses. Configured by DDNS_* variables alone.
 #[derive(Parser)]
-#[command(name = "ddnsd", version)]
+#[command(name = "ddnsd", version, after_long_help = CODES)]
 struct Arguments {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -53,6 +60,8 @@ enum Verb {
     },
     /// Say what this host grants and lacks, one line each with the remedy: 0 nothing is wrong, 2 something is
     Doctor,
+    /// Bring every record right once, prove it, and end: 0 all are proven, 2 not in time, or a ddnsd runs already
+    Once(once::Arguments),
     /// Where a running ddnsd stands: 0 it is ready, 2 it is not, or there is none
     Status(status::Arguments),
     /// What a running ddnsd has counted: uptime, outages, changes
@@ -67,6 +76,11 @@ enum Verb {
     Variables,
     /// Print all metrics, as Markdown
     Metrics,
+    /// Print what completes ddnsd's arguments in a shell
+    Completions { shell: manual::Shell },
+    /// Print or write the man pages
+    #[command(hide = true)]
+    Man(manual::ManArguments),
     /// The state that is kept over restarts
     #[command(subcommand)]
     State(state::Verb),
@@ -95,6 +109,8 @@ fn main() -> ExitCode {
             print!("{}", ddns_telemetry::markdown());
             ExitCode::SUCCESS
         }
+        Verb::Completions { shell } => manual::completions(shell, Arguments::command()),
+        Verb::Man(arguments) => manual::man(&arguments, Arguments::command()),
         Verb::Doctor => doctor::run(),
         Verb::Status(arguments) => status::run(&arguments),
         Verb::History(arguments) => history::run(&arguments),
@@ -112,14 +128,20 @@ fn main() -> ExitCode {
             }
             Err(wrong) => refuse(&wrong),
         },
-        Verb::Run => match wiring::wire(std::env::vars_os()) {
-            Ok(wired) => run::run(wired),
-            Err(wrong) => {
-                let refused = refuse(&wrong);
-                owed::give_back(wrong.plugs.as_ref());
-                refused
-            }
-        },
+        Verb::Run => wired(run::run),
+        Verb::Once(arguments) => wired(|wired| once::run(wired, &arguments)),
+    }
+}
+
+/// Does `work` with a configuration that is good; with any other, only power is given back that is owed.
+fn wired(work: impl FnOnce(wiring::Wired) -> ExitCode) -> ExitCode {
+    match wiring::wire(std::env::vars_os()) {
+        Ok(wired) => work(wired),
+        Err(wrong) => {
+            let refused = refuse(&wrong);
+            owed::give_back(wrong.plugs.as_ref());
+            refused
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use ddns_core::driver::{DRAIN_UPDATES, DdnsEngine, View};
+use ddns_core::driver::{DRAIN_UPDATES, DdnsEngine, Handle, View};
 use ddns_linux::drop_privileges;
 use ddns_telemetry::Telemetry;
 use futures_util::FutureExt;
@@ -18,6 +18,7 @@ use crate::log_view::LogView;
 use crate::measure::{Asker, Measure, part};
 use crate::notify::{self, StatusView};
 use crate::on_change::Listeners;
+use crate::sandbox::{self, Sandbox};
 use crate::wiring::Wired;
 use crate::{RUNTIME, admin, log_output, measure};
 
@@ -29,15 +30,59 @@ const IDLE_THREAD: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(wired: Wired) -> ExitCode {
+    let sandbox = match begin(&wired) {
+        Ok(sandbox) => sandbox,
+        Err(refused) => return refused,
+    };
+    in_runtime(async {
+        let socket = wired.config.admin_socket.clone();
+        let admin = match Admin::bind(&socket) {
+            Ok(admin) => Some(admin),
+            Err(AdminError::Taken) => {
+                anyhow::bail!(
+                    "another ddnsd answers on {}: stop it, or set DDNS_ADMIN_SOCKET elsewhere",
+                    socket.display()
+                );
+            }
+            Err(AdminError::Refused(error)) => {
+                let socket = socket.display();
+                tracing::error!(%socket, %error, "No admin socket: set DDNS_ADMIN_SOCKET to a place that ddnsd can write");
+                None
+            }
+        };
+        serve(wired, sandbox, admin, Vec::new(), |_| pending()).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// From here on the log tells what happens, first what the configuration is warned of; and the sandbox stands.
+pub(crate) fn begin(wired: &Wired) -> Result<Sandbox, ExitCode> {
     if let Err(error) = log_output::start(wired.log_level, wired.log_format) {
         eprintln!("ddnsd: error: {error:#}");
-        return ExitCode::from(RUNTIME);
+        return Err(ExitCode::from(RUNTIME));
     }
     for warning in &wired.warnings {
         tracing::warn!("{warning}");
     }
-    match catch_unwind(AssertUnwindSafe(|| in_runtime(wired))) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
+    Ok(sandbox::enter(&wired.layers, &wired.reach))
+}
+
+/// The exit code of `work`; what ends it before its time is logged.
+pub(crate) fn in_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
+    let worked = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .thread_keep_alive(IDLE_THREAD)
+            .on_thread_start(drop_privileges)
+            .build()
+            .context("the runtime can't start")?;
+        let ended = runtime.block_on(work);
+        runtime.shutdown_timeout(IDLE_THREAD);
+        ended
+    };
+    match catch_unwind(AssertUnwindSafe(worked)) {
+        Ok(Ok(code)) => code,
         Ok(Err(error)) => {
             tracing::error!(error = format!("{error:#}"), "ddnsd ends");
             ExitCode::from(RUNTIME)
@@ -46,20 +91,17 @@ pub(crate) fn run(wired: Wired) -> ExitCode {
     }
 }
 
-fn in_runtime(wired: Wired) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
-        .thread_keep_alive(IDLE_THREAD)
-        .on_thread_start(drop_privileges)
-        .build()
-        .context("the runtime can't start")?;
-    let ended = runtime.block_on(serve(wired));
-    runtime.shutdown_timeout(IDLE_THREAD);
-    ended
-}
-
-async fn serve(wired: Wired) -> anyhow::Result<()> {
+/// The engine and all that goes with it, until SIGTERM, SIGINT, or `enough`.
+pub(crate) async fn serve<E>(
+    wired: Wired,
+    sandbox: Sandbox,
+    admin: Option<Admin>,
+    mut views: Vec<Box<dyn View>>,
+    enough: impl FnOnce(Handle) -> E,
+) -> anyhow::Result<()>
+where
+    E: Future<Output = ()> + Send,
+{
     let config = &wired.config;
     let terminate = signal(SignalKind::terminate()).context("SIGTERM can't be received")?;
     let interrupt = signal(SignalKind::interrupt()).context("SIGINT can't be received")?;
@@ -72,20 +114,6 @@ async fn serve(wired: Wired) -> anyhow::Result<()> {
         dry_run = config.dry_run,
         "ddnsd starts"
     );
-    let admin = match Admin::bind(&config.admin_socket) {
-        Ok(admin) => Some(admin),
-        Err(AdminError::Taken) => {
-            anyhow::bail!(
-                "another ddnsd answers on {}: stop it, or set DDNS_ADMIN_SOCKET elsewhere",
-                config.admin_socket.display()
-            );
-        }
-        Err(AdminError::Refused(error)) => {
-            let socket = config.admin_socket.display();
-            tracing::error!(%socket, %error, "No admin socket: set DDNS_ADMIN_SOCKET to a place that ddnsd can write");
-            None
-        }
-    };
     let public = config.telemetry.listen.map(|address| (address, measure::listen(address)));
     let public = match public {
         Some((address, Err(error))) => {
@@ -97,7 +125,7 @@ async fn serve(wired: Wired) -> anyhow::Result<()> {
     };
     let telemetry = measure::telemetry(config, wired.otlp.as_ref())?;
     let counting = telemetry.as_deref();
-    let mut views: Vec<Box<dyn View>> = vec![Box::new(LogView), Box::new(StatusView)];
+    views.extend([Box::new(LogView) as Box<dyn View>, Box::new(StatusView)]);
     views.extend(counting.map(Telemetry::views).unwrap_or_default());
     let tunnel = wired.tunnel;
     let measuring = tunnel.as_ref().map_or_else(
@@ -136,7 +164,8 @@ async fn serve(wired: Wired) -> anyhow::Result<()> {
     let (engine, handle) = DdnsEngine::new(config, ports, views, seed).await;
     let asker = Asker { handle, telemetry: telemetry.clone() };
     let measure = Measure::new(config, asker.clone(), tunnel.clone());
-    let routes = Routes { asker: asker.clone(), measure: measure.clone(), tunnel, keeps_state: wired.keeps_state };
+    let routes =
+        Routes { asker: asker.clone(), measure: measure.clone(), tunnel, keeps_state: wired.keeps_state, sandbox };
     let answers = async {
         match &admin {
             Some(admin) => match admin.serve(routes.clone()).await {},
@@ -160,7 +189,7 @@ async fn serve(wired: Wired) -> anyhow::Result<()> {
     };
     let notifying = notify::keep_notified(asker.clone());
     tokio::select! {
-        () = part(counting, "engine", engine.run(asked_to_end(terminate, interrupt))) => {}
+        () = part(counting, "engine", engine.run(ended(terminate, interrupt, enough(asker.handle.clone())))) => {}
         () = part(counting, "admin", answers) => {}
         () = part(counting, "metrics", publicly) => {}
         () = part(counting, "systemd", notifying) => {}
@@ -183,6 +212,13 @@ async fn serve(wired: Wired) -> anyhow::Result<()> {
 async fn beside(work: impl Future<Output = ()>) -> Infallible {
     work.await;
     pending().await
+}
+
+async fn ended(terminate: Signal, interrupt: Signal, enough: impl Future<Output = ()>) {
+    tokio::select! {
+        () = asked_to_end(terminate, interrupt) => {}
+        () = enough => {}
+    }
 }
 
 async fn asked_to_end(mut terminate: Signal, mut interrupt: Signal) {

@@ -18,21 +18,22 @@ use ddns_core::registry::{Factory, Parts, PlugTransports, ProviderRegistry};
 use ddns_discover::{DiscoverFactory, HttpPollFactory};
 use ddns_doh::{Authorities, DohVerifier, Resolver};
 use ddns_http::{HttpStack, Limits};
-use ddns_linux::{BootClock, KernelGateways, KernelSourceFactory, LanProbe};
+use ddns_linux::{BootClock, KernelGateways, KernelSourceFactory, LanProbe, Layer, Reach};
 use ddns_plug::{PlugFactory, Plugs};
 use ddns_provider_cloudflare::CloudflareFactory;
 use ddns_provider_dyndns2::Dyndns2Factory;
 use ddns_provider_rfc2136::Rfc2136Factory;
+use ddns_slots::STATE_STORE_PATH;
 use ddns_store_file::FileStoreFactory;
 use ddns_store_sled::SledStoreFactory;
 use ddns_telemetry::Otlp;
 use rustix::fs::{Access, access};
 
-use crate::WORKER;
 use crate::lists::Lists;
 use crate::on_change::Listeners;
 use crate::way_out::WayOut;
 use crate::wireguard::Tunnel;
+use crate::{WORKER, sandbox};
 
 /// A provider's API: answers are a few kilobytes.
 const API: Limits = Limits {
@@ -86,6 +87,9 @@ pub(crate) struct Wired {
     pub(crate) tunnel: Option<Arc<Tunnel>>,
     /// The store outlives the process.
     pub(crate) keeps_state: bool,
+    /// What the process gives up, and the files that it keeps.
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) reach: Reach,
     /// The collector of metrics and traces, if there is one.
     pub(crate) otlp: Option<Otlp>,
     pub(crate) warnings: Vec<Problem>,
@@ -161,7 +165,9 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
         settings.problem(&ON_CHANGE, &reason, remedy);
     }
     let (log_level, log_format) = (settings.choice(&LOG_LEVEL), settings.choice(&LOG_FORMAT));
+    let layers = sandbox::layers(&mut settings, &config);
     let keeps_state = settings.text(&STATE_STORE_TYPE).is_some_and(|kind| kind != MemoryStoreFactory.name());
+    let state = settings.text(&STATE_STORE_PATH).filter(|_| keeps_state);
     let stack = stack(&mut settings);
     let mut plugs = None;
     let built = stack.map(Arc::new).and_then(|stack| {
@@ -226,7 +232,21 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
                 |wireguard: &WireGuard| Arc::new(Tunnel::new(wireguard.interface.clone(), Arc::clone(&ports.clock)));
             let (tunnel, listeners) = (config.wireguard.as_ref().map(tunnel), listeners(&config, &ports, webhook));
             let lists = lists(&config, &ports);
-            Ok(Wired { config, ports, listeners, lists, tunnel, keeps_state, otlp, warnings, log_level, log_format })
+            let reach = sandbox::reach(&config, state.as_deref().map(Path::new));
+            Ok(Wired {
+                config,
+                ports,
+                listeners,
+                lists,
+                tunnel,
+                keeps_state,
+                layers,
+                reach,
+                otlp,
+                warnings,
+                log_level,
+                log_format,
+            })
         }
         Some(_) | None => Err(Wrong { warnings, problems, plugs }),
     }

@@ -18,6 +18,8 @@ pub enum Subject {
     BehindNat,
     /// How a change becomes proof, stage by stage, and what many records cost (root)
     Convergence,
+    /// What it costs to look at ddnsd, and to be looked at by nobody (root)
+    Scrape,
     /// What a durable save costs in each store, what they grow to in ten years, what sled leaves in a process
     Stores,
 }
@@ -38,7 +40,9 @@ pub fn run(subjects: &[Subject]) -> Result<()> {
         ebpf::run()?;
         cargo(&["bench", "--quiet", "--package", "ddns-linux", "--bench", "kernel"])?;
     }
-    for (subject, bench) in [(Subject::BehindNat, "behind_nat"), (Subject::Convergence, "convergence")] {
+    let worlds =
+        [(Subject::BehindNat, "behind_nat"), (Subject::Convergence, "convergence"), (Subject::Scrape, "scrape")];
+    for (subject, bench) in worlds {
         if wants(subject) {
             step(&format!("bench: {bench}"));
             ensure!(is_root(), "network namespaces need root");

@@ -6,12 +6,17 @@ use rustix::thread::{
     set_capabilities, set_no_new_privs,
 };
 
+use crate::sandbox::give_up_attaching;
+
 /// The calling thread gives up every capability, now and for whatever it starts, for good. What it holds open stays open.
 ///
 /// Threads have capabilities of their own: those that a runtime starts have to do the same.
 pub fn drop_all() {
     if let Err(error) = try_drop() {
         tracing::warn!(%error, "Capabilities could not be given up");
+    }
+    if let Err(error) = give_up_attaching() {
+        tracing::warn!(%error, "The right to load eBPF programs could not be given up");
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::{Answers, LIMIT};
 use crate::measure::{Asker, Measure};
+use crate::sandbox::Sandbox;
 use crate::status::document;
 use crate::wireguard::Tunnel;
 use crate::{history, recover};
@@ -27,6 +28,7 @@ pub(crate) struct Routes {
     pub(crate) tunnel: Option<Arc<Tunnel>>,
     /// The store outlives the process.
     pub(crate) keeps_state: bool,
+    pub(crate) sandbox: Sandbox,
 }
 
 /// What is answered to whoever reaches the port of `DDNS_METRICS_LISTEN`.
@@ -142,7 +144,7 @@ impl Routes {
             None => None,
         };
         let clocks = (BootClock.now(), BootClock.wall());
-        Some(document::document(&status, &history, tunnel, self.keeps_state, clocks))
+        Some(document::document(&status, &history, tunnel, self.keeps_state, &self.sandbox, clocks))
     }
 
     async fn history(&self, query: Option<&str>) -> Response<Full<Bytes>> {

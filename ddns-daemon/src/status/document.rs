@@ -9,6 +9,7 @@ use ddns_core::recovery::Line;
 use ddns_core::time::{Instant, Wall};
 use ddns_core::uptime::History;
 use ddns_core::wireguard::PeerKey;
+use ddns_linux::{Layer, Standing};
 use serde_json::{Value, json};
 
 use crate::{history, recover};
@@ -19,6 +20,7 @@ pub(crate) fn document(
     history: &History,
     wireguard: Option<Value>,
     keeps_state: bool,
+    sandbox: &[(Layer, Standing)],
     (now, wall): (Instant, Wall),
 ) -> Value {
     json!({
@@ -37,7 +39,17 @@ pub(crate) fn document(
         "uptime": { "24h": history::window(history, wall, 1), "30d": history::window(history, wall, 30) },
         "folded_events": status.folded,
         "wireguard": wireguard,
+        "sandbox": layers(sandbox),
     })
+}
+
+/// Each layer with what became of it.
+fn layers(sandbox: &[(Layer, Standing)]) -> Value {
+    let told = |(layer, standing): &(Layer, Standing)| {
+        let closed = matches!(standing, Standing::Closed(_));
+        json!({ "layer": layer.as_str(), "closed": closed, "in_words": standing.to_string() })
+    };
+    sandbox.iter().map(told).collect()
 }
 
 /// The peers of the interface that is looked at.

@@ -22,7 +22,7 @@ fn connect(scene: &Scene<'_>) -> Result<UnixStream> {
 }
 
 /// What comes back to `request`, until the daemon closes.
-fn answer(scene: &Scene<'_>, request: &str) -> Result<String> {
+pub fn answer(scene: &Scene<'_>, request: &str) -> Result<String> {
     let mut client = connect(scene)?;
     // It may be refused before all of it is written.
     let _ = client.write_all(request.as_bytes());

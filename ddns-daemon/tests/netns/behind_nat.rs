@@ -23,15 +23,15 @@ const BOTH_FAMILIES: &str = "echo=http:https://192.0.2.20/ip,echo=http:https://[
                              stun=stun:192.0.2.21:3478,stun=stun:[2001:db8::21]:3478";
 
 /// The voters of a world.
-struct Voters<'a> {
-    echo: EchoServer,
+pub struct Voters<'a> {
+    pub echo: EchoServer,
     _stun: Coturn,
     _whoami: Whoami,
     router: Miniupnpd<'a>,
 }
 
 impl<'a> Voters<'a> {
-    fn start(world: &'a NatWorld, scene: &Scene<'_>) -> Result<Self> {
+    pub fn start(world: &'a NatWorld, scene: &Scene<'_>) -> Result<Self> {
         Ok(Self {
             echo: EchoServer::start(&world.internet, &ECHO_ADDRESSES, scene.identity.server_config()?)?,
             _stun: Coturn::start(&world.internet, &STUN_ADDRESSES)?,
@@ -46,7 +46,7 @@ fn start(scene: &Scene<'_>, changes: &[(&str, &str)]) -> Result<Daemon> {
     scene.start(&discovering(changes))
 }
 
-fn discovering<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+pub fn discovering<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let discovering = [
         ("DDNS_RECORDS", "vpn.ddns.test:A"),
         ("DDNS_IP_SOURCE_TYPE", "discover"),

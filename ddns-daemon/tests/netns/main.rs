@@ -2,6 +2,7 @@
 //! of Cloudflare's API. Needs root.
 
 mod admin;
+mod admin_api;
 mod bad_lines;
 mod behind_nat;
 mod boot;
@@ -11,10 +12,12 @@ mod groups;
 mod hook;
 mod lists;
 mod main_job;
+mod once;
 mod proof;
 mod recovery;
 mod rfc2136;
 mod scene;
+mod status;
 mod store;
 mod surroundings;
 mod swaps;

@@ -226,6 +226,39 @@ fn a_plug_that_does_not_answer_or_is_another_one_is_named_and_left_alone() -> Re
     scene.end(daemon)
 }
 
+/// A pass for cron gives back the power that a killed daemon took.
+#[test]
+fn a_single_pass_gives_power_back() -> Result<()> {
+    let world = Arc::new(NatWorld::new()?);
+    let scene = Scene::among(&world.host, &world.internet)?;
+    let plug = plug(&world, feeding(&world, CAPACITORS))?;
+    let environment = environment(&[("DDNS_RECOVERY_OFF_SECS", "60")]);
+    let daemon = scene.start(&environment)?;
+    wait_ready(&daemon)?;
+    world.cut()?;
+    wait_line(&daemon, 0, "The router is off", &[])?;
+    drop(daemon);
+    ensure!(!plug.is_on(), "the daemon was killed while power was off");
+
+    let said = ddnsd(&scene, &world, &environment, &["once"])?;
+    ensure!(said.contains(&format!("vpn.ddns.test AAAA {HOST_IPV6} proven by resolvers")), "{said}");
+    ensure!(plug.is_on() && plug.history().len() == 2, "{:?}", plug.history());
+    Ok(())
+}
+
+/// However dead the line is: nobody would be there to see it through.
+#[test]
+fn a_single_pass_takes_no_power() -> Result<()> {
+    let world = Arc::new(NatWorld::new()?);
+    let scene = Scene::among(&world.host, &world.internet)?;
+    let plug = plug(&world, feeding(&world, CAPACITORS))?;
+    world.cut()?;
+    let said = ddnsd(&scene, &world, &environment(&[]), &["once", "--timeout", "15"])?;
+    ensure!(said.contains(r#""to":"not-ready""#) && said.contains("it is not allowed"), "{said}");
+    ensure!(plug.is_on() && plug.history().is_empty(), "{:?}", plug.history());
+    Ok(())
+}
+
 /// What ddnsd prints with these arguments, in the environment of a daemon.
 fn ddnsd(scene: &Scene<'_>, world: &NatWorld, changes: &[(&str, &str)], arguments: &[&str]) -> Result<String> {
     let mut ddnsd = world.host.command(env!("CARGO_BIN_EXE_ddnsd"));
