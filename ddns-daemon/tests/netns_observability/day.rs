@@ -83,6 +83,8 @@ fn every_query_of_dashboards_and_alerts_answers_when_it_should() -> Result<()> {
     alerts.wait("DdnsErrorBudgetBurnsFast", REFUSED.0)?;
     // The long windows know of something once a minute has passed.
     wait_for(&prometheus, "instance:ddns_error_budget:remaining_30d")?;
+    // An evening, as quiet as the morning was.
+    wait_for(&prometheus, r#"min_over_time(ddns_ready{instance="home"}[5s]) == 1"#)?;
     let end = now()?;
     println!("day of {:.0} s", end - begin);
 

@@ -157,7 +157,7 @@ impl Plot<'_, '_> {
 
     fn stat(&self) -> Result<()> {
         let by_name = self.panel["options"]["textMode"] == "name";
-        for (number, series) in (0..).zip(self.series) {
+        for (number, series) in (0..).zip(self.series.iter().filter(|series| series.until() > self.span.1 - 3.0)) {
             let (mut text, color) = self.mapped(series.last());
             if by_name {
                 text.clone_from(&series.name);

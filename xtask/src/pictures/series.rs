@@ -17,6 +17,11 @@ impl Series {
     pub fn last(&self) -> f64 {
         self.samples.last().map_or(f64::NAN, |(_, value)| *value)
     }
+
+    /// When it was.
+    pub fn until(&self) -> f64 {
+        self.samples.last().map_or(f64::NAN, |(time, _)| *time)
+    }
 }
 
 /// All series of a panel, by the answers to its queries.
