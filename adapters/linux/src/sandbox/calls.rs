@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -187,8 +188,15 @@ const ALLOWED_HERE: &[c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_HERE: &[c_long] = &[];
 
-/// `BPF_MAP_LOOKUP_ELEM` of linux/bpf.h.
-const LOOK_UP: u64 = 1;
+/// The commands of bpf(2) that look into a map and change it lie between these (enum bpf_cmd of linux/bpf.h): all that is
+/// still done with programs that are in place.
+const MAP_CREATE: u64 = 0;
+const MAP_GET_NEXT_KEY: u64 = 4;
+
+thread_local! {
+    /// A filter stays for good: one is enough.
+    static GIVEN_UP: Cell<bool> = const { Cell::new(false) };
+}
 
 pub(super) fn restrict(mode: Mode) -> Standing {
     let otherwise = match mode {
@@ -211,11 +219,12 @@ pub(super) fn restrict(mode: Mode) -> Standing {
 
 /// No eBPF program is loaded or attached any more by this thread, nor by what it starts; what is attached can be read.
 pub(crate) fn give_up_attaching() -> Result<(), Error> {
-    if !STANDS.load(Ordering::Relaxed) {
+    if !STANDS.load(Ordering::Relaxed) || GIVEN_UP.replace(true) {
         return Ok(());
     }
-    let other = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, LOOK_UP)?;
-    let rules = [(libc::SYS_bpf, vec![SeccompRule::new(vec![other])?]), (libc::SYS_perf_event_open, Vec::new())];
+    let command = |is, which| SeccompRule::new(vec![SeccompCondition::new(0, SeccompCmpArgLen::Dword, is, which)?]);
+    let attaching = vec![command(SeccompCmpOp::Eq, MAP_CREATE)?, command(SeccompCmpOp::Gt, MAP_GET_NEXT_KEY)?];
+    let rules = [(libc::SYS_bpf, attaching), (libc::SYS_perf_event_open, Vec::new())];
     apply(rules.into(), SeccompAction::Allow, SeccompAction::Errno(libc::EPERM.unsigned_abs()))
 }
 
