@@ -4,9 +4,12 @@ mod bench;
 mod ci;
 mod coverage;
 mod crash;
+mod dashboards;
 mod demo;
 mod ebpf;
 mod kernel_test;
+mod observability;
+mod pictures;
 mod reliability;
 mod setup;
 mod sim;
@@ -49,6 +52,10 @@ enum Verb {
     Sim(sim::Arguments),
     /// Kill the store, cut its power, damage its files, and see whether anything acknowledged is lost
     Crash(crash::Arguments),
+    /// Hold the dashboards against Grafana's types, and rules and alerts against Prometheus
+    Dashboards,
+    /// Play the day of the dashboards and draw what each panel shows into docs/pictures (root)
+    Pictures(pictures::Arguments),
     /// Check dependency edges, names, documents
     Tidy {
         /// Bring generated parts of documents up to date
@@ -75,6 +82,8 @@ fn main() -> ExitCode {
         Verb::KernelTest { versions, only } => kernel_test::run(&versions, only.as_deref()),
         Verb::Sim(arguments) => sim::run(&arguments),
         Verb::Crash(arguments) => crash::run(&arguments),
+        Verb::Dashboards => dashboards::run(),
+        Verb::Pictures(arguments) => pictures::run(&arguments),
         Verb::Tidy { write } => tidy::run(write),
         Verb::Bench { subjects } => bench::run(&subjects),
         Verb::Coverage => coverage::run(),

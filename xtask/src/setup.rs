@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
 use crate::coverage;
 use crate::ebpf::{self, Compiler, PINS};
@@ -67,6 +68,8 @@ enum Install {
     Cargo { package: &'static str, version: &'static str, features: &'static [&'static str] },
     /// Packages from PyPI, into `target/python`; the file pins them.
     Python { pins: &'static str },
+    /// Packages from npm, into `target/npm`; the directory's lockfile pins them.
+    Npm { lockfile: &'static str },
 }
 
 /// What pip installs for the tests against Cloudflare's own client.
@@ -74,8 +77,11 @@ const OFFICIAL_CLIENT: &str = "testbed/tests/support/official_client.txt";
 /// What pip installs for the tests of OTLP.
 const COLLECTOR: &str = "testbed/tests/support/collector.txt";
 
+/// What npm installs for the types of the dashboards.
+const DASHBOARD_TYPES: &str = "dashboards/schema/package-lock.json";
+
 /// In the order of installation: bpf-linker is linked with the packages above it.
-const COMPONENTS: [Component; 25] = [
+const COMPONENTS: [Component; 28] = [
     Component {
         name: "C compiler",
         purpose: Purpose::Demo,
@@ -217,6 +223,27 @@ const COMPONENTS: [Component; 25] = [
         install: Install::Python { pins: COLLECTOR },
     },
     Component {
+        name: "Prometheus",
+        purpose: Purpose::Test,
+        why: "a real one scrapes ddnsd and runs every query of the dashboards and alerts; promtool",
+        present: || runs("prometheus", "--version") && runs("promtool", "--version"),
+        install: Install::Asleep { package: "prometheus", service: "prometheus.service" },
+    },
+    Component {
+        name: "Node.js",
+        purpose: Purpose::Test,
+        why: "runs the compiler that type-checks the dashboards",
+        present: || runs("node", "--version") && runs("npm", "--version"),
+        install: Install::Debian(&["nodejs", "npm"]),
+    },
+    Component {
+        name: "Grafana's types",
+        purpose: Purpose::Test,
+        why: "tests hold the dashboards against @grafana/schema, by TypeScript",
+        present: || locked(DASHBOARD_TYPES).is_ok(),
+        install: Install::Npm { lockfile: DASHBOARD_TYPES },
+    },
+    Component {
         name: "QEMU",
         purpose: Purpose::Kernels,
         why: "boots other kernels",
@@ -286,7 +313,7 @@ fn provide(purpose: Purpose, only_check: bool) -> Result<()> {
                 complain(mask(service));
                 packages.push(package);
             }
-            Install::Cargo { .. } | Install::Python { .. } => {}
+            Install::Cargo { .. } | Install::Python { .. } | Install::Npm { .. } => {}
         }
     }
     if !packages.is_empty() {
@@ -298,6 +325,7 @@ fn provide(purpose: Purpose, only_check: bool) -> Result<()> {
                 complain(cargo_install(package, version, features));
             }
             Install::Python { pins } => complain(pip_install(pins)),
+            Install::Npm { lockfile } => complain(npm_install(lockfile)),
             Install::Cargo { .. } | Install::Debian(_) | Install::Asleep { .. } => {}
         }
     }
@@ -392,6 +420,36 @@ fn pinned(pins: &str) -> Result<()> {
     let frozen = String::from_utf8_lossy(&frozen.stdout).into_owned();
     let lacks = wanted.lines().find(|pin| !frozen.lines().any(|line| line == *pin));
     lacks.map_or(Ok(()), |pin| bail!("target/python lacks {pin}"))
+}
+
+/// Where the packages from npm lie.
+pub fn npm() -> PathBuf {
+    root().join("target/npm")
+}
+
+fn npm_install(lockfile: &str) -> Result<()> {
+    println!("setup: installing what {lockfile} pins into target/npm");
+    fs::create_dir_all(npm()).context("making target/npm")?;
+    let manifest = lockfile.replace("package-lock.json", "package.json");
+    for (from, to) in [(manifest.as_str(), "package.json"), (lockfile, "package-lock.json")] {
+        fs::copy(root().join(from), npm().join(to)).with_context(|| format!("copying {from}"))?;
+    }
+    let mut ci = Command::new("npm");
+    ci.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(npm());
+    ensure!(ci.status().context("npm does not start")?.success(), "npm could not install {lockfile}");
+    locked(lockfile)
+}
+
+/// Whether everything that the lockfile pins is there, in that version.
+fn locked(lockfile: &str) -> Result<()> {
+    let lock: Value = serde_json::from_str(&fs::read_to_string(root().join(lockfile))?)?;
+    let packages = lock["packages"].as_object().context("packages")?;
+    for (path, package) in packages.iter().filter(|(path, _)| !path.is_empty()) {
+        let there = fs::read_to_string(npm().join(path).join("package.json")).unwrap_or_default();
+        let there: Value = serde_json::from_str(&there).unwrap_or_default();
+        ensure!(there["version"] == package["version"], "target/npm lacks {path}");
+    }
+    Ok(())
 }
 
 fn tool_runs(name: &str) -> bool {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use crate::setup::{self, Purpose};
-use crate::{ebpf, is_root, root, sim, step, tidy};
+use crate::{dashboards, ebpf, is_root, root, sim, step, tidy};
 
 /// The variable that names Cloudflare's official schema.
 const SCHEMA: &str = "CLOUDFLARE_SCHEMA";
@@ -46,11 +46,13 @@ pub fn run() -> Result<()> {
             privileged.join(", ")
         ));
     }
-    match sim::run(&sim::Arguments::default()) {
-        Ok(()) => totals.passed += 1,
-        Err(error) => {
-            println!("{error:#}");
-            totals.failed += 1;
+    for judged in [dashboards::check(), sim::run(&sim::Arguments::default())] {
+        match judged {
+            Ok(()) => totals.passed += 1,
+            Err(error) => {
+                println!("{error:#}");
+                totals.failed += 1;
+            }
         }
     }
     if std::env::var_os(SCHEMA).is_none() {

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::{reliability, root, step};
+use crate::{observability, reliability, root, step};
 
 /// Which crate may depend on which of ours, in its code (tests and examples may use the testbed).
 const EDGES: &[(&str, &[&str])] = &[
@@ -107,6 +107,7 @@ pub fn run(write: bool) -> Result<()> {
     let variables = printed("variables")?;
     mentions(&variables, &mut found)?;
     reliability::check(&kept_files()?, &mut found)?;
+    observability::check(&mut found)?;
     ensure!(found.is_empty(), "tidy: {} finding(s)\n  {}", found.len(), found.join("\n  "));
     println!("tidy: in order");
     Ok(())
