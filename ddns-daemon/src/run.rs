@@ -64,7 +64,7 @@ pub(crate) fn begin(wired: &Wired) -> Result<Sandbox, ExitCode> {
     for warning in &wired.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(sandbox::enter(&wired.layers, &wired.reach))
+    Ok(sandbox::enter(&wired.layers, &wired.places))
 }
 
 /// The exit code of `work`; what ends it before its time is logged.

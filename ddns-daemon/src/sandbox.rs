@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ddns_core::config::{Config, ON_CHANGE, SANDBOX, Settings};
@@ -53,20 +53,31 @@ pub(crate) fn layers(settings: &mut Settings<'_>, config: &Config) -> Vec<Layer>
     layers
 }
 
-/// The files that the daemon needs while it runs: its own, and the place of its socket.
-pub(crate) fn reach(config: &Config, state: Option<&Path>) -> Reach {
-    let mut write: Vec<PathBuf> = state.map(Path::to_owned).into_iter().collect();
-    write.extend(config.admin_socket.parent().map(Path::to_owned));
-    Reach { write, read: Vec::new(), run: env::current_exe().into_iter().collect() }
+/// The directories that the daemon writes in while it runs.
+pub(crate) struct Places {
+    /// The state, if it is kept on a disk.
+    pub(crate) state: Option<PathBuf>,
+    /// The admin socket.
+    pub(crate) socket: Option<PathBuf>,
+}
+
+impl Places {
+    /// What is not there can't be named to the kernel. Whoever needs a directory that can't be made says why.
+    fn made(&self) -> Reach {
+        if let Some(state) = &self.state {
+            let _ = ddns_slots::make(state);
+        }
+        if let Some(socket) = &self.socket {
+            let _ = fs::create_dir_all(socket);
+        }
+        let write = self.state.iter().chain(&self.socket).cloned().collect();
+        Reach { write, read: Vec::new(), run: env::current_exe().into_iter().collect() }
+    }
 }
 
 /// Closes them, before there are other threads, and says what became of each.
-pub(crate) fn enter(layers: &[Layer], reach: &Reach) -> Sandbox {
-    // A directory that is not there can't be named to the kernel. Whoever needs it says why it can't be made.
-    for directory in &reach.write {
-        let _ = fs::create_dir_all(directory);
-    }
-    let mut standings = close(layers, reach);
+pub(crate) fn enter(layers: &[Layer], places: &Places) -> Sandbox {
+    let mut standings = close(layers, &places.made());
     for layer in [Layer::NotDumpable, Layer::Landlock, Layer::Seccomp] {
         let covered = |closed: &Layer| *closed == layer || (layer == Layer::Seccomp && *closed == Layer::SeccompLog);
         if !standings.iter().any(|(closed, _)| covered(closed)) {

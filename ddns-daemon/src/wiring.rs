@@ -18,7 +18,7 @@ use ddns_core::registry::{Factory, Parts, PlugTransports, ProviderRegistry};
 use ddns_discover::{DiscoverFactory, HttpPollFactory};
 use ddns_doh::{Authorities, DohVerifier, Resolver};
 use ddns_http::{HttpStack, Limits};
-use ddns_linux::{BootClock, KernelGateways, KernelSourceFactory, LanProbe, Layer, Reach};
+use ddns_linux::{BootClock, KernelGateways, KernelSourceFactory, LanProbe, Layer};
 use ddns_plug::{PlugFactory, Plugs};
 use ddns_provider_cloudflare::CloudflareFactory;
 use ddns_provider_dyndns2::Dyndns2Factory;
@@ -31,6 +31,7 @@ use rustix::fs::{Access, access};
 
 use crate::lists::Lists;
 use crate::on_change::Listeners;
+use crate::sandbox::Places;
 use crate::way_out::WayOut;
 use crate::wireguard::Tunnel;
 use crate::{WORKER, sandbox};
@@ -89,7 +90,7 @@ pub(crate) struct Wired {
     pub(crate) keeps_state: bool,
     /// What the process gives up, and the files that it keeps.
     pub(crate) layers: Vec<Layer>,
-    pub(crate) reach: Reach,
+    pub(crate) places: Places,
     /// The collector of metrics and traces, if there is one.
     pub(crate) otlp: Option<Otlp>,
     pub(crate) warnings: Vec<Problem>,
@@ -232,7 +233,8 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
                 |wireguard: &WireGuard| Arc::new(Tunnel::new(wireguard.interface.clone(), Arc::clone(&ports.clock)));
             let (tunnel, listeners) = (config.wireguard.as_ref().map(tunnel), listeners(&config, &ports, webhook));
             let lists = lists(&config, &ports);
-            let reach = sandbox::reach(&config, state.as_deref().map(Path::new));
+            let socket = config.admin_socket.parent().map(Path::to_owned);
+            let places = Places { state: state.map(PathBuf::from), socket };
             Ok(Wired {
                 config,
                 ports,
@@ -241,7 +243,7 @@ pub(crate) fn wire(environment: impl Iterator<Item = (OsString, OsString)>) -> R
                 tunnel,
                 keeps_state,
                 layers,
-                reach,
+                places,
                 otlp,
                 warnings,
                 log_level,

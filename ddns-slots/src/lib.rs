@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use ddns_core::ports::{LoadError, SaveError};
 use ddns_core::state::{DecodeError, STATE_FORMAT, SavedState};
 
-pub use place::{STATE_STORE_PATH, directory, set_aside};
+pub use place::{STATE_STORE_PATH, directory, make, set_aside};
 use slot::{Slot, SlotError};
 
 const SLOTS: [&str; 2] = ["state.0", "state.1"];

@@ -26,6 +26,11 @@ pub fn directory(settings: &mut Settings<'_>) -> Option<PathBuf> {
     })
 }
 
+/// Makes the directory at need, for its owner and to be read by the group.
+pub fn make(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o750).create(directory)
+}
+
 /// Moves a file or directory to a name beside it that is free, `<name>.<why>-<time>`; the new path.
 pub fn set_aside(path: &Path, why: &str) -> io::Result<PathBuf> {
     let free = free_name(path, why);
@@ -55,8 +60,7 @@ pub(crate) fn hand_over(path: &Path, directory: &Path) -> io::Result<()> {
 /// lock when this one ends, however it ends (FAULTS 52: two processes in one place would each undo what the other one
 /// saved).
 pub(crate) fn take(directory: &Path) -> Result<File, LoadError> {
-    let made = DirBuilder::new().recursive(true).mode(0o750).create(directory);
-    made.and_then(|()| check_writable(directory)).map_err(|error| inaccessible("use", directory, error))?;
+    make(directory).and_then(|()| check_writable(directory)).map_err(|error| inaccessible("use", directory, error))?;
     let path = directory.join(LOCK);
     let open = || OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(&path);
     let taken = open().map_err(TryLockError::Error).and_then(|file| patiently(&file).map(|()| file));
