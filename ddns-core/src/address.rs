@@ -179,11 +179,20 @@ pub struct IpChangeEvent {
     pub elections: Vec<Election>,
     /// What stands between the host and the Internet, from a source that knows.
     pub nat: Option<Nat>,
+    /// How the source hears of changes from here on, where that is another thing than what told it of this one.
+    pub listening: Option<&'static str>,
 }
 
 impl IpChangeEvent {
+    /// The same, from a source that hears of changes by `rung`.
+    #[must_use]
+    pub const fn by(mut self, rung: &'static str) -> Self {
+        self.listening = Some(rung);
+        self
+    }
+
     /// An event for embedding programs and sources of their own.
     pub const fn new(snapshot: Snapshot, hint: Hint) -> Self {
-        Self { snapshot, hint, elections: Vec::new(), nat: None }
+        Self { snapshot, hint, elections: Vec::new(), nat: None, listening: None }
     }
 }

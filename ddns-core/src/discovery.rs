@@ -305,7 +305,7 @@ impl Discovery {
         }
         let hint = elections.last().map_or(hint, |election| election.hint);
         self.told = Some((snapshot.clone(), nat.clone()));
-        Some(IpChangeEvent { snapshot, hint, elections, nat: Some(nat) })
+        Some(IpChangeEvent { elections, nat: Some(nat), ..IpChangeEvent::new(snapshot, hint) })
     }
 
     fn discovered(&self, family: Family, host: &Snapshot) -> Discovered {

@@ -11,7 +11,7 @@ use ddns_core::engine::Status;
 use ddns_core::ports::Clock;
 use ddns_core::uptime::History;
 use ddns_linux::BootClock;
-use ddns_telemetry::{Figures, Otlp, Telemetry, TelemetryError};
+use ddns_telemetry::{Figures, Otlp, Telemetry, TelemetryError, TunnelFigures};
 use futures_util::future::Either;
 use rustix::net::sockopt::set_socket_reuseaddr;
 use rustix::system::uname;
@@ -96,7 +96,7 @@ impl Measure {
             Some(tunnel) => {
                 let peers = tunnel.look().await.map(|_| tunnel.handshake_ages()).unwrap_or_default();
                 let peers = peers.into_iter().map(|(peer, age)| (peer.to_string(), age)).collect();
-                Some((tunnel.interface().to_owned(), peers))
+                Some(TunnelFigures { interface: tunnel.interface().to_owned(), peers })
             }
             None => None,
         };

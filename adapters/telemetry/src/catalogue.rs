@@ -119,7 +119,7 @@ metrics! {
     RECOVERY_PHASE = gauge("ddns.recovery.phase", &["phase"], "1 for the phase that recovery is in, 0 for the others: watching, preparing, off, restoring, settling.");
     RECOVERY_ATTEMPTS = gauge("ddns.recovery.attempts", &[], "Power cycles within the last 24 hours.");
     RECOVERY_LIMIT = gauge("ddns.recovery.attempts.limit", &[], "Power cycles that there may be within 24 hours.");
-    RECOVERY_FAILURES = gauge("ddns.recovery.failures", &[], "Power cycles in a row that did not help.");
+    RECOVERY_FAILURES = gauge("ddns.recovery.failures", &[], "Power cycles in a row that did not help; one that is under way counts until it has helped.");
     RECOVERY_DECISIONS = counter("ddns.recovery.decisions", &["decision", "reason"], "Decisions about a closed way: cycle, or hold with the reason.");
     RECOVERY_OUTCOMES = counter("ddns.recovery.outcomes", &["outcome"], "What power cycles came to: helped, not-helped.");
     PLUG_UP = gauge("ddns.plug.up", &[], "0 while something is wrong with the plug that feeds the router; absent without one.");

@@ -23,8 +23,17 @@ pub struct Figures {
     pub attempts_limit: u32,
     /// A plug is configured.
     pub plug: bool,
-    /// The WireGuard interface, and for each peer (by the beginning of its key) the time since its last handshake.
-    pub tunnel: Option<(String, Vec<(String, Option<Duration>)>)>,
+    /// The WireGuard interface that is looked at.
+    pub tunnel: Option<TunnelFigures>,
+}
+
+/// A WireGuard interface and its peers.
+#[derive(Clone, Debug)]
+pub struct TunnelFigures {
+    /// Its name.
+    pub interface: String,
+    /// Each peer, by the beginning of its public key, and the time since its last handshake.
+    pub peers: Vec<(String, Option<Duration>)>,
 }
 
 /// All that gauges are read from.

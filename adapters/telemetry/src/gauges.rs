@@ -6,7 +6,7 @@ use ddns_core::uptime::WINDOWS;
 use opentelemetry::metrics::Meter;
 
 use crate::catalogue::{self as metric, Metric};
-use crate::figures::{Figures, LastLook, Seen};
+use crate::figures::{Figures, LastLook, Seen, TunnelFigures};
 use crate::instruments::attributes;
 
 /// Where the values of one metric go, each with its labels.
@@ -170,7 +170,7 @@ fn counted(register: &Register<'_>) {
 
 fn tunnel(register: &Register<'_>) {
     register.engine(metric::HANDSHAKE_AGE, |figures, out| {
-        let Some((interface, peers)) = &figures.tunnel else { return };
+        let Some(TunnelFigures { interface, peers }) = &figures.tunnel else { return };
         for (peer, age) in peers {
             if let Some(age) = age {
                 out(age.as_secs_f64(), &[interface, peer]);

@@ -90,6 +90,29 @@ pub(crate) struct Instruments {
 
 impl Instruments {
     pub(crate) fn new(meter: &Meter) -> Self {
+        let instruments = Self::unused(meter);
+        instruments.begin_at_zero();
+        instruments
+    }
+
+    /// Series that are known before their first event begin with zero: what rises from nothing is not seen to rise.
+    fn begin_at_zero(&self) {
+        for count in [&self.distress, &self.suspends, &self.dropped_spans] {
+            count.add(0, &[]);
+        }
+        let one_label: [(&Count, &[&str]); 4] = [
+            (&self.address_unavailable, &["IPv4", "IPv6"]),
+            (&self.checks, &["right", "different", "undecided"]),
+            (&self.drifts, &["repair", "report", "contested"]),
+            (&self.recovery_outcomes, &["helped", "not-helped"]),
+        ];
+        for (count, values) in one_label {
+            values.iter().for_each(|value| count.add(0, &[value]));
+        }
+        self.recovery_decisions.add(0, &["cycle", "line-dead"]);
+    }
+
+    fn unused(meter: &Meter) -> Self {
         let (count, spread) = (|metric| Count::new(meter, metric), |metric| Spread::new(meter, metric));
         Self {
             address_changes: count(metric::ADDRESS_CHANGES),

@@ -20,6 +20,6 @@ mod traces;
 mod transitions;
 
 pub use catalogue::{Kind, METRICS, Metric, markdown};
-pub use figures::Figures;
+pub use figures::{Figures, TunnelFigures};
 pub use otlp::Otlp;
 pub use telemetry::{Telemetry, TelemetryError};

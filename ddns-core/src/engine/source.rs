@@ -12,6 +12,7 @@ pub(super) struct Source {
     pub(super) watching: Retrying,
     pub(super) snapshot: Option<Snapshot>,
     pub(super) hint: Option<Hint>,
+    rung: Option<&'static str>,
     elections: Vec<Election>,
     nat: Option<Nat>,
 }
@@ -19,11 +20,20 @@ pub(super) struct Source {
 impl Source {
     /// A source that is watched from `first` on.
     pub(super) const fn new(name: String, first: Instant) -> Self {
-        Self { name, watching: Retrying::at(first), snapshot: None, hint: None, elections: Vec::new(), nat: None }
+        Self {
+            name,
+            watching: Retrying::at(first),
+            snapshot: None,
+            hint: None,
+            rung: None,
+            elections: Vec::new(),
+            nat: None,
+        }
     }
 
     /// Takes note of what a source knows beyond the addresses, and tells it.
     pub(super) fn discovered(&mut self, event: &mut IpChangeEvent, transitions: &mut Vec<Transition>) {
+        self.rung = event.listening.or(Some(event.hint.rung));
         for election in event.elections.drain(..) {
             self.elections.retain(|before| before.family != election.family);
             self.elections.push(election.clone());
@@ -40,7 +50,7 @@ impl Source {
     pub(super) fn status(&self) -> SourceStatus {
         SourceStatus {
             name: self.name.clone(),
-            rung: self.hint.map(|hint| hint.rung),
+            rung: self.rung,
             error: self.watching.error().cloned(),
             elections: self.elections.clone(),
             nat: self.nat.clone(),

@@ -39,7 +39,8 @@ impl Watch {
         let audit_at = shared.options.audit.map(|audit| received_at + audit);
         let mut watch = Self { shared, hook, reader, followed: Vec::new(), last: Snapshot::default(), audit_at };
         watch.last = watch.look().map_err(unread)?;
-        Ok((IpChangeEvent::new(watch.last.clone(), Hint::new("snapshot", received_at, 0)), watch))
+        let hint = Hint::new("snapshot", received_at, 0);
+        Ok((IpChangeEvent::new(watch.last.clone(), hint).by(watch.hook.rung().as_str()), watch))
     }
 
     pub(super) async fn next(mut self) -> Result<(IpChangeEvent, Self), SourceError> {
@@ -99,7 +100,7 @@ impl Watch {
             distress: owing.distress,
             ..Hint::new(self.hook.rung().as_str(), received_at, owing.count)
         };
-        Ok(Some(IpChangeEvent::new(snapshot, hint)))
+        Ok(Some(IpChangeEvent::new(snapshot, hint).by(self.hook.rung().as_str())))
     }
 
     /// Looks without having been told. A change that is not announced within [`BEHIND`] was missed by the hook.
@@ -127,7 +128,7 @@ impl Watch {
         self.hook = attach(&self.shared)?;
         self.last = self.look().map_err(unread)?;
         let hint = Hint { after_loss: true, ..Hint::new("audit", now, 0) };
-        Ok(Some(IpChangeEvent::new(self.last.clone(), hint)))
+        Ok(Some(IpChangeEvent::new(self.last.clone(), hint).by(self.hook.rung().as_str())))
     }
 
     /// The addresses of which a change is announced: not the tentative ones, and those of the interfaces that matter.

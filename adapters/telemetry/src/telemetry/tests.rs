@@ -19,6 +19,7 @@ use ddns_core::time::{Instant, Wall};
 
 use super::*;
 use crate::catalogue::{Kind, METRICS};
+use crate::figures::TunnelFigures;
 
 fn key() -> RecordKey {
     RecordKey { name: "vpn.example.com".parse().unwrap(), rtype: RecordType::A }
@@ -77,7 +78,14 @@ fn figures() -> Figures {
         line: None,
     };
     let peers = vec![("abcdefgh".to_owned(), Some(Duration::from_secs(7))), ("ijklmnop".to_owned(), None)];
-    Figures { status, history, wall, attempts_limit: 4, plug: true, tunnel: Some(("wg0".to_owned(), peers)) }
+    Figures {
+        status,
+        history,
+        wall,
+        attempts_limit: 4,
+        plug: true,
+        tunnel: Some(TunnelFigures { interface: "wg0".to_owned(), peers }),
+    }
 }
 
 /// Everything that can be counted, once.
