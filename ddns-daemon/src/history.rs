@@ -6,16 +6,13 @@ use std::time::Duration;
 use clap::Args;
 use ddns_core::ports::Clock;
 use ddns_core::time::Wall;
-use ddns_core::uptime::History;
+use ddns_core::uptime::{History, WINDOWS};
 use ddns_linux::BootClock;
 use serde_json::{Value, json};
 
 use crate::since::Since;
 use crate::{RUNTIME, client, shown};
 
-const DAY: Duration = Duration::from_secs(86_400);
-/// The windows that are looked back on.
-const WINDOWS: [(&str, u32); 4] = [("24h", 1), ("7d", 7), ("30d", 30), ("365d", 365)];
 /// The stages of a change before its proof, in their order.
 const STAGES: [&str; 5] = ["heard", "decided", "written", "acknowledged", "served"];
 /// Lines of each list that a person sees.
@@ -24,7 +21,6 @@ const SHOWN: usize = 10;
 /// What `/v1/history` answers. Times ending in `_ms` are milliseconds since the Unix epoch.
 /// Outages that ended before `since` and changes before it are left out.
 pub(crate) fn document(history: &History, since: Option<Wall>, now: Wall) -> Value {
-    let figures = |(name, days): (&str, u32)| (name.to_owned(), window(history, now, days));
     let since = since.unwrap_or_default();
     let outages: Vec<_> =
         history.outages.iter().filter(|outage| outage.until.is_none_or(|until| until >= since)).collect();
@@ -32,16 +28,16 @@ pub(crate) fn document(history: &History, since: Option<Wall>, now: Wall) -> Val
     let (total, up) = history.loops;
     json!({
         "now_ms": now.as_millis(),
-        "uptime": WINDOWS.map(figures).into_iter().collect::<serde_json::Map<_, _>>(),
+        "uptime": windows(history, now, &WINDOWS.map(|(name, _)| name)),
         "loops": { "total": total, "up": up },
         "outages": outages,
         "changes": changes,
     })
 }
 
-/// The figures of the last so many days.
-pub(crate) fn window(history: &History, now: Wall, days: u32) -> Value {
-    let summary = history.summary(now, DAY * days);
+/// The figures of the time of this length that ends now.
+fn window(history: &History, now: Wall, length: Duration) -> Value {
+    let summary = history.summary(now, length);
     let secs = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64());
     json!({
         "availability": summary.availability(),
@@ -51,6 +47,15 @@ pub(crate) fn window(history: &History, now: Wall, days: u32) -> Value {
         "mttr_secs": secs(summary.mttr),
         "mtbf_secs": secs(summary.mtbf),
     })
+}
+
+/// The figures of these windows, by name.
+pub(crate) fn windows(history: &History, now: Wall, names: &[&str]) -> Value {
+    let wanted = WINDOWS.into_iter().filter(|(name, _)| names.contains(name));
+    wanted
+        .map(|(name, length)| (name.to_owned(), window(history, now, length)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// What is asked for.

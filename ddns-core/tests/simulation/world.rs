@@ -293,7 +293,8 @@ impl World {
         let status = engine.status();
         if self.totals.steps.is_multiple_of(4096) {
             let size = format!("{engine:?}").len();
-            let kept = 2 * 300 * ddns_core::uptime::KEPT;
+            // An outage and a change, with the stages of the latter.
+            let kept = (300 + 500) * ddns_core::uptime::KEPT;
             if size > 16_000 + 2_000 * self.plan.config.records.len() + kept {
                 return violated("bounded memory", format!("{size} characters"));
             }

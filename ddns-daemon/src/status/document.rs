@@ -36,7 +36,7 @@ pub(crate) fn document(
         "sources": status.sources.iter().map(source).collect::<Vec<_>>(),
         "recovery": recover::document(&status.recovery, now),
         "store": { "durable": status.durable && keeps_state, "error": status.store_error },
-        "uptime": { "24h": history::window(history, wall, 1), "30d": history::window(history, wall, 30) },
+        "uptime": history::windows(history, wall, &["24h", "30d"]),
         "folded_events": status.folded,
         "wireguard": wireguard,
         "sandbox": layers(sandbox),
