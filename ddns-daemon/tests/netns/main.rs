@@ -18,6 +18,7 @@ mod recovery;
 mod rfc2136;
 mod sandbox;
 mod scene;
+mod secrets;
 mod status;
 mod store;
 mod surroundings;
