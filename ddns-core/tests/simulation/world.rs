@@ -293,8 +293,8 @@ impl World {
         let status = engine.status();
         if self.totals.steps.is_multiple_of(4096) {
             let size = format!("{engine:?}").len();
-            // An outage and a change, with the stages of the latter.
-            let kept = (300 + 500) * ddns_core::uptime::KEPT;
+            // An outage and a change, each as counted and as saved last: they share their memory, and print twice.
+            let kept = 2 * (150 + 350) * ddns_core::uptime::KEPT;
             if size > 16_000 + 2_000 * self.plan.config.records.len() + kept {
                 return violated("bounded memory", format!("{size} characters"));
             }
