@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::setup::{self, Purpose};
-use crate::{cargo, demo, ebpf, is_root, kernel_test, root, run_command, step, test, tidy, tool};
+use crate::{cargo, demo, dist, ebpf, is_root, kernel_test, root, run_command, step, test, tidy, tool};
 
 /// The variable that names a directory of advisory databases, as cargo-deny keeps them.
 const ADVISORIES: &str = "ADVISORY_DB";
@@ -34,6 +34,7 @@ pub fn run() -> Result<()> {
     if is_root() {
         run_command(&mut demo::command()?)?;
         kernel_test::run(&KERNELS.map(ToOwned::to_owned), None)?;
+        dist::run(&dist::Arguments { check: true, check_reproducible: false })?;
     }
     test::run()
 }

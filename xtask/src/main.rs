@@ -5,6 +5,7 @@ mod ci;
 mod coverage;
 mod crash;
 mod demo;
+mod dist;
 mod ebpf;
 mod kernel_test;
 mod reliability;
@@ -49,6 +50,8 @@ enum Verb {
     Sim(sim::Arguments),
     /// Kill the store, cut its power, damage its files, and see whether anything acknowledged is lost
     Crash(crash::Arguments),
+    /// Make what is handed out: package, tarball, image, inventory, licences (root)
+    Dist(dist::Arguments),
     /// Check dependency edges, names, documents
     Tidy {
         /// Bring generated parts of documents up to date
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Verb::KernelTest { versions, only } => kernel_test::run(&versions, only.as_deref()),
         Verb::Sim(arguments) => sim::run(&arguments),
         Verb::Crash(arguments) => crash::run(&arguments),
+        Verb::Dist(arguments) => dist::run(&arguments),
         Verb::Tidy { write } => tidy::run(write),
         Verb::Bench { subjects } => bench::run(&subjects),
         Verb::Coverage => coverage::run(),

@@ -74,8 +74,11 @@ const OFFICIAL_CLIENT: &str = "testbed/tests/support/official_client.txt";
 /// What pip installs for the tests of OTLP.
 const COLLECTOR: &str = "testbed/tests/support/collector.txt";
 
+/// What pip installs for the checks of Kubernetes' manifests and of the inventory of a release.
+const SCHEMAS: &str = "testbed/tests/support/schemas.txt";
+
 /// In the order of installation: bpf-linker is linked with the packages above it.
-const COMPONENTS: [Component; 25] = [
+const COMPONENTS: [Component; 30] = [
     Component {
         name: "C compiler",
         purpose: Purpose::Demo,
@@ -217,6 +220,13 @@ const COMPONENTS: [Component; 25] = [
         install: Install::Python { pins: COLLECTOR },
     },
     Component {
+        name: "pip schemas",
+        purpose: Purpose::Test,
+        why: "the official schemas of Kubernetes and CycloneDX: tests hold the deployment against them",
+        present: || pinned(SCHEMAS).is_ok(),
+        install: Install::Python { pins: SCHEMAS },
+    },
+    Component {
         name: "QEMU",
         purpose: Purpose::Kernels,
         why: "boots other kernels",
@@ -239,6 +249,34 @@ const COMPONENTS: [Component; 25] = [
         why: "`cargo xtask ci` checks licences, advisories and sources",
         present: || tool_runs("cargo-deny") || runs("cargo-deny", "--version"),
         install: Install::Cargo { package: "cargo-deny", version: "0.20.2", features: &[] },
+    },
+    Component {
+        name: "cargo-deb",
+        purpose: Purpose::Ci,
+        why: "`cargo xtask dist` makes a Debian package",
+        present: || tool_runs("cargo-deb") || runs("cargo-deb", "--version"),
+        install: Install::Cargo { package: "cargo-deb", version: "3.8.0", features: &[] },
+    },
+    Component {
+        name: "dpkg tools",
+        purpose: Purpose::Ci,
+        why: "say which C library the package depends on",
+        present: || runs("dpkg-shlibdeps", "--version"),
+        install: Install::Debian(&["dpkg-dev"]),
+    },
+    Component {
+        name: "containers",
+        purpose: Purpose::Ci,
+        why: "`cargo xtask dist` builds an image, and runs it",
+        present: || runs("buildah", "--version") && runs("podman", "--version") && runs("crun", "--version"),
+        install: Install::Debian(&["buildah", "podman", "crun"]),
+    },
+    Component {
+        name: "shellcheck",
+        purpose: Purpose::Ci,
+        why: "`cargo xtask dist` reads the scripts that install",
+        present: || runs("shellcheck", "--version"),
+        install: Install::Debian(&["shellcheck"]),
     },
     Component {
         name: "LLVM tools",
@@ -375,11 +413,18 @@ fn python() -> PathBuf {
     root().join("target/python")
 }
 
+/// The pip of `target/python`. Its own script names the place where it was installed, which a copy of the tree is not.
+fn pip() -> Command {
+    let mut pip = Command::new(python().join("bin/python3"));
+    pip.args(["-m", "pip"]);
+    pip
+}
+
 fn pip_install(pins: &str) -> Result<()> {
     println!("setup: installing {pins} into target/python");
     let made = Command::new("python3").args(["-m", "venv"]).arg(python()).status();
     ensure!(made.context("python3 does not start")?.success(), "no environment for Python in target/python");
-    let mut pip = Command::new(python().join("bin/pip"));
+    let mut pip = pip();
     pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(root().join(pins));
     ensure!(pip.status().context("pip does not start")?.success(), "pip could not install {pins}");
     pinned(pins)
@@ -388,7 +433,7 @@ fn pip_install(pins: &str) -> Result<()> {
 /// Whether everything that the file pins is there.
 fn pinned(pins: &str) -> Result<()> {
     let wanted = fs::read_to_string(root().join(pins)).with_context(|| format!("reading {pins}"))?;
-    let frozen = Command::new(python().join("bin/pip")).args(["freeze", "--disable-pip-version-check"]).output()?;
+    let frozen = pip().args(["freeze", "--disable-pip-version-check"]).output()?;
     let frozen = String::from_utf8_lossy(&frozen.stdout).into_owned();
     let lacks = wanted.lines().find(|pin| !frozen.lines().any(|line| line == *pin));
     lacks.map_or(Ok(()), |pin| bail!("target/python lacks {pin}"))
