@@ -115,7 +115,7 @@ pub fn run() -> Result<()> {
         .args(["-Z", "build-std=core", "--target", TARGET, "--target-dir"])
         .arg(&target)
         .env("CARGO_PROFILE_RELEASE_STRIP", "none")
-        .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_RUSTFLAGS", RUSTFLAGS)
+        .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_RUSTFLAGS", format!("{RUSTFLAGS} {}", nameless(&target)?.join(" ")))
         .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker)
         .status()
         .context("cargo does not start")?;
@@ -124,6 +124,14 @@ pub fn run() -> Result<()> {
     publish(&without_debug(&target.join(TARGET).join("release/ddns-ebpf"))?, &object)?;
     println!("ebpf: {}", object.display());
     Ok(())
+}
+
+/// Flags that keep the paths of this machine out of what is built: the same source gives the same octets anywhere.
+pub fn nameless(target: &Path) -> Result<Vec<String>> {
+    let cargo = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
+    // The last that fits wins.
+    let places = [(root(), "/ddns"), (cargo.context("no home directory")?, "/cargo"), (target.to_owned(), "/target")];
+    Ok(places.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())).collect())
 }
 
 /// The object without DWARF, which is most of it and which no kernel reads; BTF stays. Where this LLVM has no tool for

@@ -6,6 +6,7 @@ mod coverage;
 mod crash;
 mod dashboards;
 mod demo;
+mod dist;
 mod ebpf;
 mod kernel_test;
 mod observability;
@@ -56,6 +57,8 @@ enum Verb {
     Dashboards,
     /// Play the day of the dashboards and draw what each panel shows into docs/pictures (root)
     Pictures(pictures::Arguments),
+    /// Make what is handed out: package, tarball, image, inventory, licences (root)
+    Dist(dist::Arguments),
     /// Check dependency edges, names, documents
     Tidy {
         /// Bring generated parts of documents up to date
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Verb::Crash(arguments) => crash::run(&arguments),
         Verb::Dashboards => dashboards::run(),
         Verb::Pictures(arguments) => pictures::run(&arguments),
+        Verb::Dist(arguments) => dist::run(&arguments),
         Verb::Tidy { write } => tidy::run(write),
         Verb::Bench { subjects } => bench::run(&subjects),
         Verb::Coverage => coverage::run(),

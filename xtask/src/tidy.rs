@@ -106,6 +106,7 @@ pub fn run(write: bool) -> Result<()> {
     }
     let variables = printed("variables")?;
     mentions(&variables, &mut found)?;
+    defaults(&variables, &mut found)?;
     reliability::check(&kept_files()?, &mut found)?;
     observability::check(&mut found)?;
     ensure!(found.is_empty(), "tidy: {} finding(s)\n  {}", found.len(), found.join("\n  "));
@@ -245,6 +246,23 @@ fn mentions(variables: &str, found: &mut Vec<String>) -> Result<()> {
         let given = |name: &String| *path == GIVEN.0 && GIVEN.1.contains(&name.as_str());
         for name in names(&text).filter(|name| !is_known(name) && !given(name)) {
             found.push(format!("{path}: there is no variable {name}"));
+        }
+    }
+    Ok(())
+}
+
+/// The file that is installed names every variable, so that nobody has to look for one; what of it exists, `mentions` knows.
+fn defaults(variables: &str, found: &mut Vec<String>) -> Result<()> {
+    const FILE: &str = "deploy/systemd/ddnsd.default";
+    let text = fs::read_to_string(root().join(FILE))?;
+    let example = |name: &str| name.replace("<N>", "1").replace("<NAME>", "OTHER");
+    let offered: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.trim_start_matches('#').split_once('=').map(|(name, _)| name)).collect();
+    for row in variables.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let name = example(row.split('`').next().unwrap_or_default());
+        // What has no place in a file that some may read stands there as the file that holds it.
+        if !offered.contains(name.as_str()) && !offered.contains(format!("{name}_FILE").as_str()) {
+            found.push(format!("{FILE} lacks {name}"));
         }
     }
     Ok(())
