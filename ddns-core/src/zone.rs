@@ -7,6 +7,7 @@ pub mod data;
 pub mod kind;
 pub mod name;
 pub mod rrset;
+pub mod selector;
 pub mod serial;
 pub mod soa;
 pub mod text;
