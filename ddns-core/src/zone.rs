@@ -3,7 +3,9 @@
 //! A [`desired::ZoneSpec`] and the [`desired::Claim`]s of resources become [`contents::Contents`]; [`plan::plan`] compares
 //! those with what is served; [`render::render`] writes the zone file and [`import::import`] reads one back.
 
+pub mod contents;
 pub mod data;
+pub mod desired;
 pub mod kind;
 pub mod name;
 pub mod rrset;
