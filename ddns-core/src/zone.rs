@@ -8,6 +8,7 @@ pub mod data;
 pub mod desired;
 pub mod kind;
 pub mod name;
+pub mod plan;
 pub mod rrset;
 pub mod selector;
 pub mod serial;

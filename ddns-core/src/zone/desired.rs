@@ -306,4 +306,4 @@ fn is_reverse(name: &Name) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
