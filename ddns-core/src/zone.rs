@@ -6,9 +6,11 @@
 pub mod contents;
 pub mod data;
 pub mod desired;
+pub mod import;
 pub mod kind;
 pub mod name;
 pub mod plan;
+pub mod render;
 pub mod rrset;
 pub mod selector;
 pub mod serial;

@@ -26,8 +26,7 @@ fn claim(created: u64, uid: &str, owner: &str, kind: Kind, text: &str) -> Claim 
 
 /// The claims, by age: uid, owner, type, data; and those that are rejected, with their reasons.
 fn check(claims: &[(&str, &str, Kind, &str)], expected: &[(&str, &str)]) {
-    let claims =
-        claims.iter().zip(1..).map(|((uid, owner, kind, text), age)| claim(age, uid, owner, *kind, text));
+    let claims = claims.iter().zip(1..).map(|((uid, owner, kind, text), age)| claim(age, uid, owner, *kind, text));
     let mut claims: Vec<_> = claims.collect();
     claims.reverse();
     let desired = Desired::assemble(&spec(), &claims).unwrap();
