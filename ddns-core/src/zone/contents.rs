@@ -97,6 +97,22 @@ impl RrSets {
         self.0.is_empty()
     }
 
+    /// Whether the name is an alias, by itself or by the wildcard that answers for it (RFC 4592 §3.3.1).
+    pub fn is_alias(&self, name: &Name) -> bool {
+        if self.exists(name) {
+            return self.get(name, Kind::Cname).is_some();
+        }
+        let encloser = std::iter::successors(name.parent(), Name::parent).find(|name| self.exists(name));
+        let wildcard = encloser.and_then(|encloser| Name::below(b"*", &encloser).ok());
+        wildcard.is_some_and(|wildcard| self.get(&wildcard, Kind::Cname).is_some())
+    }
+
+    /// Whether something is at the name or beneath it; the order puts the one right before the other.
+    fn exists(&self, name: &Name) -> bool {
+        let from = Key { owner: name.clone(), kind: Kind::Soa };
+        self.0.range(from..).next().is_some_and(|(key, _)| key.owner.is_within(name))
+    }
+
     /// Whether the name has an address.
     pub fn has_address(&self, name: &Name) -> bool {
         self.get(name, Kind::A).or_else(|| self.get(name, Kind::Aaaa)).is_some()
@@ -151,7 +167,7 @@ impl Contents {
         if !self.zone.holds(target) {
             return None;
         }
-        if self.sets.get(target, Kind::Cname).is_some() {
+        if self.sets.is_alias(target) {
             return Some(ZoneFault::Alias { owner: owner.clone(), kind, target: target.clone() });
         }
         let lacking = kind == Kind::Ns && !self.sets.has_address(target);

@@ -284,8 +284,9 @@ impl Assembly {
         }
         for set in self.contents.sets.clone().iter() {
             let Some(cut) = cut_above(&cuts, Some(set.owner().clone()), &apex) else { continue };
-            let own = set.kind() == Kind::Ns && *set.owner() == cut;
-            if !own && !(set.kind().is_address() && servers.contains(set.owner())) {
+            let delegation = set.kind() == Kind::Ns && *set.owner() == cut;
+            let glue = set.kind().is_address() && servers.contains(set.owner());
+            if !delegation && !glue {
                 self.reject(set, Rejection::Delegated { owner: set.owner().clone(), cut });
             }
         }

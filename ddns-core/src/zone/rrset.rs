@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn a_set_holds_each_datum_once_and_only_one_type() {
         let (a, b) = (data(Kind::A, "192.0.2.1"), data(Kind::A, "192.0.2.2"));
-        assert_eq!(set(&[b.clone(), a.clone(), b.clone()]).unwrap().data().len(), 2);
+        assert_eq!(set(&[b.clone(), a.clone(), b]).unwrap().data().len(), 2);
         assert_eq!(set(&[]), Err(RrSetError::Empty));
         assert_eq!(set(&[a, data(Kind::Aaaa, "2001:db8::1")]), Err(RrSetError::Mixed(Kind::A, Kind::Aaaa)));
         assert_eq!(set(&[data(Kind::Cname, "b"), data(Kind::Cname, "c")]), Err(RrSetError::SeveralCnames));

@@ -70,6 +70,13 @@ fn what_makes_a_name_server_refuse_the_whole_zone_is_refused_alone() {
 }
 
 #[test]
+fn the_host_of_a_record_is_no_alias_by_a_wildcard_either() {
+    let wildcard = ("w", "*", Kind::Cname, "@");
+    check(&[wildcard, ("a", "@", Kind::Srv, "0 0 1 www")], &[("a", "Refused")]);
+    check(&[wildcard, ("a", "@", Kind::Srv, "0 0 1 www"), ("b", "x.www", Kind::Txt, "x")], &[]);
+}
+
+#[test]
 fn beneath_a_delegation_only_glue_is_served() {
     let ns = ("ns", "sub", Kind::Ns, "ns.sub.example.com.");
     let glue = ("glue", "ns.sub", Kind::A, "192.0.2.2");
