@@ -28,6 +28,7 @@ pub mod uptime;
 pub mod verified_change;
 pub mod verify;
 pub mod wireguard;
+pub mod zone;
 
 /// An error and what lies beneath it, in one line; control characters are made visible.
 pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {

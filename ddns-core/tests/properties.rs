@@ -12,6 +12,8 @@ mod record_name;
 mod saved_state;
 #[path = "properties/selection.rs"]
 mod selection;
+#[path = "properties/zone.rs"]
+mod zone;
 
 /// Failures are shown shrunken and kept as tests of their own, not as seeds.
 fn cases() -> proptest::test_runner::Config {
