@@ -151,8 +151,8 @@ impl Desired {
                 assembly.rejected.insert(claim.resource.uid.clone(), rejection);
             }
         }
-        assembly.check_targets();
-        assembly.check_delegations();
+        // Where a record goes, a wildcard may answer in its place: until nothing goes any more.
+        while assembly.check_targets() | assembly.check_delegations() {}
         faults.extend(assembly.contents.faults());
         let Assembly { contents, rejected, .. } = assembly;
         if faults.is_empty() { Ok(Self { contents, rejected }) } else { Err(faults) }
@@ -254,24 +254,29 @@ impl Assembly {
         if host { Ok(()) } else { Err(Rejection::NoHost(owner.clone())) }
     }
 
-    fn reject(&mut self, set: &RrSet, rejection: Rejection) {
-        if let Some(uid) = self.holders.get(&(set.owner().clone(), set.kind())) {
-            self.rejected.insert(uid.clone(), rejection);
-            self.contents.sets.remove(set.key());
-        }
+    /// Whether there was anything to take out: the zone's own sets stay, and are its faults.
+    fn reject(&mut self, set: &RrSet, rejection: Rejection) -> bool {
+        let Some(uid) = self.holders.get(&(set.owner().clone(), set.kind())) else { return false };
+        self.rejected.insert(uid.clone(), rejection);
+        self.contents.sets.remove(set.key()).is_some()
     }
 
-    fn check_targets(&mut self) {
+    /// Whether a claim was rejected.
+    fn check_targets(&mut self) -> bool {
+        let mut any = false;
         for set in self.contents.sets.clone().iter() {
             let fault = |target| self.contents.target_fault(set.owner(), set.kind(), target);
             if let Some(fault) = set.data().iter().filter_map(Data::host).find_map(fault) {
-                self.reject(set, Rejection::Target(fault));
+                any |= self.reject(set, Rejection::Target(fault));
             }
         }
+        any
     }
 
-    /// Beneath a delegation only the addresses of name servers are served, as glue (RFC 2181 §6.1).
-    fn check_delegations(&mut self) {
+    /// Beneath a delegation only the addresses of name servers are served, as glue (RFC 2181 §6.1). Whether a claim was
+    /// rejected.
+    fn check_delegations(&mut self) -> bool {
+        let mut any = false;
         let apex = self.contents.zone.name().clone();
         let mut cuts: BTreeSet<Name> = BTreeSet::new();
         let mut servers: BTreeSet<Name> = BTreeSet::new();
@@ -287,9 +292,10 @@ impl Assembly {
             let delegation = set.kind() == Kind::Ns && *set.owner() == cut;
             let glue = set.kind().is_address() && servers.contains(set.owner());
             if !delegation && !glue {
-                self.reject(set, Rejection::Delegated { owner: set.owner().clone(), cut });
+                any |= self.reject(set, Rejection::Delegated { owner: set.owner().clone(), cut });
             }
         }
+        any
     }
 }
 

@@ -77,6 +77,14 @@ fn the_host_of_a_record_is_no_alias_by_a_wildcard_either() {
 }
 
 #[test]
+fn where_a_rejected_record_leaves_its_name_to_a_wildcard_others_are_looked_at_again() {
+    check(
+        &[("w", "*", Kind::Cname, "@"), ("a", "www", Kind::Mx, "0 other"), ("b", "m", Kind::Mx, "0 www")],
+        &[("a", "Refused"), ("b", "Refused")],
+    );
+}
+
+#[test]
 fn beneath_a_delegation_only_glue_is_served() {
     let ns = ("ns", "sub", Kind::Ns, "ns.sub.example.com.");
     let glue = ("glue", "ns.sub", Kind::A, "192.0.2.2");
