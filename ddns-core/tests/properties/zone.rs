@@ -81,7 +81,7 @@ proptest! {
 
     #[test]
     fn once_a_plan_is_carried_out_nothing_is_left_to_do(
-        spec in spec(), before in zone_world::spec(), wanted in claims(), held in claims(), policy in policy()
+        spec in spec(), before in spec(), wanted in claims(), held in claims(), policy in policy()
     ) {
         let desired = Desired::assemble(&spec, &wanted).unwrap().contents;
         let observed = Desired::assemble(&before, &held).unwrap().contents;
