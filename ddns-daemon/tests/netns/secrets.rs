@@ -11,7 +11,7 @@ use ddns_testbed::{Daemon, World};
 use crate::scene::{SECOND_TOKEN, Scene, TOKEN, ipv4, is, wait_line, wait_ready};
 
 const PLUG_PASSWORD: &str = "Plug7Kd2Wq9Zx4";
-const HOOK: &str = "https://192.0.2.10:8443/hook/Jt5Rn8Vb3Lm6";
+const HOOK: &str = "https://192.0.2.20:8443/hook/Jt5Rn8Vb3Lm6";
 const SECRETS: [&str; 4] = [TOKEN, SECOND_TOKEN, PLUG_PASSWORD, "Jt5Rn8Vb3Lm6"];
 const PATHS: [&str; 8] =
     ["/healthz", "/readyz", "/metrics", "/v1/status", "/v1/history", "/v1/recovery", "/wireguard", "/nothing"];
